@@ -155,7 +155,7 @@ struct Attention {
   Location location;
 };
 
-/// `stack kimi = 3 * a + b`: kept as text spans, planned by the hybrid runtime.
+/// `stack s = 3 * a + b`: kept as text spans, planned by the hybrid runtime.
 struct Stack {
   struct Item {
     int64_t count = 1;

@@ -1,0 +1,31 @@
+# Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# lit: a file is a test when it has RUN lines. Folders whose .trowel files are
+# data for other tests (errors, language, unit) are not searched.
+import os
+
+import lit.formats
+
+config.name = "Trowel"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".mlir", ".trowel", ".test"]
+config.excludes = ["unit", "errors", "language", "guard", "fuzz", "data"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.trowel_binary_dir, "test", "lit")
+
+config.environment["PATH"] = os.pathsep.join(
+    [
+        os.path.join(config.trowel_binary_dir, "bin"),
+        config.llvm_tools_dir,
+        os.environ.get("PATH", ""),
+    ]
+)
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+config.substitutions += [
+    ("%root", config.trowel_source_dir),
+    ("%examples", os.path.join(config.trowel_source_dir, "examples")),
+]
