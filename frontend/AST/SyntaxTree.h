@@ -30,7 +30,9 @@ struct Clause {
   Kind kind = Kind::Compare;
   Location location;
   Name variable;               // In, InBlocks, InClosedBlocks
-  std::vector<ExprPtr> values; // Compare: the comparison; In: the span; blocks: arguments
+  std::vector<ExprPtr> values; // Compare: the comparison; In: the span, one or
+                               // two; blocks: the size
+  ExprPtr stride;              // blocks(64, stride = 4); null: not given
 };
 
 /// `clauses : e, e, …`, one branch of attend, sum, mean, max, logsumexp.
@@ -103,6 +105,13 @@ struct Span {
   ExprPtr begin, end; // `N`: only `begin`; `0..4`: both
 };
 
+/// One entry of `force = {first 1, last 2}`: blocks that topk always takes.
+struct Pick {
+  bool last = false; // else first
+  ExprPtr count;
+  Location location;
+};
+
 struct Statement;
 using StatementPtr = std::unique_ptr<Statement>;
 
@@ -114,7 +123,7 @@ struct Statement {
     State,  // names, type, sharing, range, value (may be null)
     Let,    // names (several: a tuple) = value
     Output, // names[0], type, sharing, value
-    Index,  // names[0] = topk(value, clauses, force : score)
+    Index,  // names[0] = topk(value, clauses, force = {…} : score)
     Assign, // names[0] op value; op one of = *= += -=
     For,    // for names[0] in span { body }
     Debug   // debug(value)
@@ -129,6 +138,7 @@ struct Statement {
   std::optional<Range> range;
   ExprPtr value;
   std::vector<Clause> clauses;
+  std::vector<Pick> force;
   ExprPtr score;
   Span span;
   std::vector<StatementPtr> body;
