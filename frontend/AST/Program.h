@@ -58,15 +58,19 @@ enum class MapOp {
   Where
 };
 
-enum class ReduceOp { Sum, Max };
+/// Mean stands in ReduceHeads only: how many heads there are is known at run
+/// time. Along an axis a mean is a sum divided by the axis's size.
+enum class ReduceOp { Sum, Max, Mean };
 
 struct Expr;
-/// Expressions are immutable once checked and may be shared.
+/// Expressions are immutable once checked. One statement may hold the same
+/// expression in several places (`x * x`): walk by pointer with a memo. Two
+/// statements never share one.
 using ExprPtr = std::shared_ptr<const Expr>;
 
 struct Expr {
   enum class Kind {
-    Number,      // number
+    Number,      // number; a Boolean one is 0 or 1, an Integer one is whole
     Position,    // `t`, an integer
     Input,       // index into Program::inputs
     Param,       // index into Program::params
@@ -76,13 +80,18 @@ struct Expr {
     Map,         // mapOp over the union of the operands' axes
     Contract,    // product of operands 0 and 1, summed over `over`
     Reduce,      // reduceOp of operand 0 over `over`
-    ReduceHeads, // reduceOp of operand 0 over all heads (sharing Shared) or those of a group (Grouped)
+    ReduceHeads, // reduceOp of operand 0 over all heads (sharing Shared) or those of a group (Grouped);
+                 // a grouped operand counts once for every head
     Rename,      // operand 0 with axis `from` called `to`
     Pick,        // operand 0 at position `index` of axis `from`
+    Repeat,      // operand 0 with axis `from` stretched to axis `to`, a multiple of its size:
+                 // position i reads i / (size of to / size of from); per-block scales
     Cast,        // operand 0 rounded to `dtype` (and back to f32)
     PrefixSum,   // running sum of operand 0, this token included
     Stop         // operand 0, without gradient
   };
+  /// Integer operands of a Real operation (`/`, `exp`, a mix of both) are
+  /// converted to reals first.
   enum class Scalar { Real, Integer, Boolean };
 
   Kind kind = Kind::Number;
@@ -111,7 +120,8 @@ struct Declaration {
   std::vector<AxisId> shape; // in the order written, which is the layout's
   Sharing sharing = Sharing::Head;
   std::optional<Interval> range; // declared, if any
-  ExprPtr initial;               // states only; null: zero
+  ExprPtr initial;               // states only; null: zero. A Number, or has the state's axes
+  int scales = -1;               // inputs only: `x_scale` says which input it scales
   Location location;
 };
 
@@ -125,7 +135,8 @@ struct Statement {
   enum class Kind { Let, Update, Output, Debug };
   Kind kind = Kind::Let;
   int target = -1; // Let: lets; Update: states; Output: outputs; Debug: debugs
-  ExprPtr value;   // Let: the same as lets[target].value
+  ExprPtr value;   // Let: the same as lets[target].value. Update, Output: a Number
+                   // (every element), or has exactly the target's axes
   Location location;
 };
 
