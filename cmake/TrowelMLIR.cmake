@@ -16,3 +16,5 @@ set(MLIR_LINK_MLIR_DYLIB ON)
 set(LLVM_LINK_LLVM_DYLIB ON)
 
 separate_arguments(TROWEL_LLVM_DEFINITIONS NATIVE_COMMAND ${LLVM_DEFINITIONS})
+# TableGen takes its include path from the directory property.
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})

@@ -21,7 +21,8 @@ function(trowel_mlir_options target)
   target_include_directories(${target} SYSTEM PUBLIC
     ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_compile_definitions(${target} PUBLIC ${TROWEL_LLVM_DEFINITIONS})
-  target_compile_options(${target} PRIVATE -fno-exceptions)
+  # Generated operation classes have parameters that they do not use.
+  target_compile_options(${target} PRIVATE -fno-exceptions -Wno-unused-parameter)
 endfunction()
 
 function(trowel_library target)
