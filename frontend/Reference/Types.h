@@ -1,0 +1,39 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The language's types as number formats.
+#ifndef TROWEL_FRONTEND_REFERENCE_TYPES_H
+#define TROWEL_FRONTEND_REFERENCE_TYPES_H
+
+#include "dialect/Reference/Rounding.h"
+#include "dialect/Reference/Tensor.h"
+#include "frontend/AST/Program.h"
+
+namespace trowel {
+
+/// The format of a floating-point type (not i32).
+inline FloatFormat formatOf(DType dtype) {
+  switch (dtype) {
+  case DType::TF32:
+    return formats::tf32;
+  case DType::BF16:
+    return formats::bf16;
+  case DType::F16:
+    return formats::f16;
+  case DType::E4M3:
+    return formats::e4m3;
+  case DType::E5M2:
+    return formats::e5m2;
+  case DType::F32:
+  case DType::I32:
+    break;
+  }
+  return formats::f32;
+}
+
+/// Rounds every element as a cast to `dtype` does.
+void roundToType(Tensor &tensor, DType dtype);
+
+} // namespace trowel
+
+#endif // TROWEL_FRONTEND_REFERENCE_TYPES_H
