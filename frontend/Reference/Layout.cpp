@@ -74,6 +74,14 @@ std::string describeShape(const std::vector<int64_t> &shape) {
   return bracketed(parts);
 }
 
+std::string describePosition(const std::vector<int64_t> &shape,
+                             int64_t element) {
+  std::vector<int64_t> position(shape.size());
+  for (size_t i = shape.size(); i-- > 0; element /= shape[i])
+    position[i] = element % shape[i];
+  return describeShape(position);
+}
+
 std::string validate(const Batch &batch) {
   if (batch.batch < 1 || batch.tokens < 0 || batch.heads < 1 ||
       batch.groups < 1)

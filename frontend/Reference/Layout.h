@@ -36,6 +36,10 @@ std::string describeLayout(const Program &program,
 /// A shape in words: "[2, 64, 128]".
 std::string describeShape(const std::vector<int64_t> &shape);
 
+/// The place of element number `element` in words: "[0, 12, 3]".
+std::string describePosition(const std::vector<int64_t> &shape,
+                             int64_t element);
+
 /// Empty if the call is well formed; else a message that names the argument:
 /// sizes that disagree (B, T, H, G, cu_seqlens), a missing input or param, an
 /// unknown name, a wrong shape. Initial states are optional. It says nothing

@@ -4,11 +4,44 @@
 
 #include "frontend/Reference/Arithmetic.h"
 
+#include <cmath>
+
 namespace trowel {
 
 void roundToType(Tensor &tensor, DType dtype) {
   for (double &x : tensor.data)
     x = reference::castTo(dtype, x);
+}
+
+bool contains(const Interval &range, double x) {
+  bool aboveLow = range.lowOpen ? x > range.low : x >= range.low;
+  bool belowHigh = range.highOpen ? x < range.high : x <= range.high;
+  if (std::isinf(x)) // an infinite bound is no bound, open or not
+    return x == range.low || x == range.high;
+  return aboveLow && belowHigh;
+}
+
+/// The next value of `dtype` above or below `x`, itself a value of it.
+static double neighbour(DType dtype, double x, bool above) {
+  if (dtype == DType::I32)
+    return x + (above ? 1 : -1);
+  FloatFormat format = formatOf(dtype);
+  double magnitude = std::fabs(x);
+  bool outward = x == 0 || (x > 0) == above;
+  uint32_t bits = encode(format, magnitude);
+  double moved = decode(format, outward ? bits + 1 : bits - 1);
+  bool negative = x == 0 ? !above : x < 0;
+  return negative ? -moved : moved;
+}
+
+double nearestWithin(const Interval &range, DType dtype, double x) {
+  double nearest =
+      reference::castTo(dtype, std::fmin(std::fmax(x, range.low), range.high));
+  if (contains(range, nearest) || std::isnan(nearest))
+    return nearest;
+  bool tooLow = nearest < range.low || (nearest == range.low && range.lowOpen);
+  double moved = neighbour(dtype, nearest, tooLow);
+  return contains(range, moved) ? moved : nearest;
 }
 
 } // namespace trowel

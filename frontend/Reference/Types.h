@@ -34,6 +34,13 @@ inline FloatFormat formatOf(DType dtype) {
 /// Rounds every element as a cast to `dtype` does.
 void roundToType(Tensor &tensor, DType dtype);
 
+/// Whether `x` lies in `range`. NaN lies in none.
+bool contains(const Interval &range, double x);
+
+/// The value of `dtype` nearest to `x` that lies in `range`; if the type has
+/// none there, the nearest of the type.
+double nearestWithin(const Interval &range, DType dtype, double x);
+
 } // namespace trowel
 
 #endif // TROWEL_FRONTEND_REFERENCE_TYPES_H

@@ -36,6 +36,12 @@ public:
                    std::move(axes), sharing);
   }
 
+  /// Of the input declared last.
+  void declared(DType dtype, std::optional<Interval> range) {
+    program.inputs.back().dtype = dtype;
+    program.inputs.back().range = range;
+  }
+
   ExprPtr map(MapOp op, std::vector<ExprPtr> operands) {
     std::shared_ptr<Expr> expr = make(Expr::Kind::Map, std::move(operands));
     expr->mapOp = op;
