@@ -93,6 +93,10 @@ class Rec_Op<string mnemonic, list<Trait> traits = []>
 // The token program (level 0)
 //===----------------------------------------------------------------------===//
 
+// Inputs, params and states are declarations as well as values: the caller's
+// tensors follow from them. They are not `Pure`, so that one that nothing uses
+// stays.
+
 def Rec_ProgramOp : Rec_Op<"program", [
     IsolatedFromAbove, SingleBlock, NoTerminator, NoRegionArguments, Symbol]> {
   let summary = "holds what one head does at one token";
@@ -110,7 +114,7 @@ def Rec_ProgramOp : Rec_Op<"program", [
   let hasVerifier = 1;
 }
 
-def Rec_InputOp : Rec_Op<"input", [Pure]> {
+def Rec_InputOp : Rec_Op<"input"> {
   let summary = "yields an input tensor's values at this token";
   let description = [{
     `layout` names the axes in the order of the caller's tensor
@@ -126,7 +130,7 @@ def Rec_InputOp : Rec_Op<"input", [Pure]> {
   }];
 }
 
-def Rec_ParamOp : Rec_Op<"param", [Pure]> {
+def Rec_ParamOp : Rec_Op<"param"> {
   let summary = "yields a parameter's values";
   let description = [{ As `rec.input`, from a tensor `[H | G | -, layout…]` without time. }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
@@ -138,7 +142,7 @@ def Rec_ParamOp : Rec_Op<"param", [Pure]> {
   }];
 }
 
-def Rec_StateOp : Rec_Op<"state", [Pure]> {
+def Rec_StateOp : Rec_Op<"state"> {
   let summary = "yields a state's values when the token begins";
   let description = [{
     `initial`, a value of constants and params, is what the state holds before
@@ -175,6 +179,10 @@ def Rec_OutputOp : Rec_Op<"output"> {
 
 def Rec_ConstantOp : Rec_Op<"constant", [Pure]> {
   let summary = "yields a number";
+  let description = [{
+    `value` has the result's axes. Where the result is f32 its elements may be
+    f64, which keeps the digits of a number for what computes in float64.
+  }];
   let arguments = (ins TypedAttrInterface:$value);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = "$value attr-dict `:` type($result)";

@@ -19,7 +19,11 @@ bool isConstant(Value value, double number) {
     return false;
   if (isa<FloatType>(elements.getElementType()))
     return elements.getSplatValue<APFloat>().convertToDouble() == number;
-  return elements.getSplatValue<APInt>().getSExtValue() == number;
+  APInt integer = elements.getSplatValue<APInt>();
+  // A condition's one is 1, not -1.
+  return (integer.getBitWidth() == 1
+              ? double(integer.getZExtValue())
+              : double(integer.getSExtValue())) == number;
 }
 
 mlir::Location ValueBuilder::getLocation() const {
@@ -33,14 +37,15 @@ RankedTensorType ValueBuilder::type(ArrayRef<StringAttr> axes,
 }
 
 Value ValueBuilder::remember(Operation *op) {
+  // What a pass notes in discardable attributes makes no value another one.
+  constexpr auto flags = OperationEquivalence::IgnoreLocations |
+                         OperationEquivalence::IgnoreDiscardableAttrs;
   llvm::hash_code hash = OperationEquivalence::computeHash(
       op, OperationEquivalence::directHashValue,
-      OperationEquivalence::ignoreHashValue,
-      OperationEquivalence::IgnoreLocations);
+      OperationEquivalence::ignoreHashValue, flags);
   for (Operation *other : known[hash]) {
     if (other->getBlock() != op->getBlock() ||
-        !OperationEquivalence::isEquivalentTo(
-            other, op, OperationEquivalence::IgnoreLocations))
+        !OperationEquivalence::isEquivalentTo(other, op, flags))
       continue;
     op->erase();
     return other->getResult(0);
@@ -49,27 +54,35 @@ Value ValueBuilder::remember(Operation *op) {
   return op->getResult(0);
 }
 
-Value ValueBuilder::splat(double value, ArrayRef<StringAttr> axes) {
-  RankedTensorType resultType = type(axes);
-  auto attribute = DenseElementsAttr::get(resultType, static_cast<float>(value));
+static Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
+
+Value ValueBuilder::constant(double value, ArrayRef<StringAttr> axes,
+                             Type element) {
+  RankedTensorType resultType = type(axes, element);
+  DenseElementsAttr attribute;
+  if (isa<FloatType>(resultType.getElementType()))
+    attribute = DenseElementsAttr::get(type(axes, builder.getF64Type()), value);
+  else if (resultType.getElementType().isInteger(1))
+    attribute = DenseElementsAttr::get(resultType, value != 0);
+  else
+    attribute = DenseElementsAttr::get(resultType, static_cast<int32_t>(value));
   return remember(ConstantOp::create(builder, getLocation(), resultType,
                                      cast<TypedAttr>(Attribute(attribute))));
+}
+
+Value ValueBuilder::splat(double value, ArrayRef<StringAttr> axes) {
+  return constant(value, axes, builder.getF32Type());
 }
 
 Value ValueBuilder::real(double value) { return splat(value, {}); }
 
 Value ValueBuilder::integer(int64_t value) {
-  RankedTensorType resultType = type({}, builder.getI32Type());
-  auto attribute =
-      DenseElementsAttr::get(resultType, static_cast<int32_t>(value));
-  return remember(ConstantOp::create(builder, getLocation(), resultType,
-                                     cast<TypedAttr>(Attribute(attribute))));
+  return constant(static_cast<double>(value), {}, builder.getI32Type());
 }
 
 static Type elementOf(MapKind kind, ArrayRef<Value> operands) {
-  auto element = [](Value v) {
-    return cast<RankedTensorType>(v.getType()).getElementType();
-  };
   MLIRContext *context = operands[0].getContext();
   switch (kind) {
   case MapKind::Lt:
@@ -85,15 +98,17 @@ static Type elementOf(MapKind kind, ArrayRef<Value> operands) {
   case MapKind::ToReal:
     return Float32Type::get(context);
   case MapKind::Where:
-    return element(operands[1]);
+    return elementOf(operands[1]);
   default:
-    return element(operands[0]);
+    return elementOf(operands[0]);
   }
 }
 
 /// The operand that `kind` leaves as it is, if a zero or one makes it so.
 static Value foldIdentity(MapKind kind, ArrayRef<Value> operands) {
-  auto is = [&](int i, double number) { return isConstant(operands[i], number); };
+  auto is = [&](int i, double number) {
+    return isConstant(operands[i], number);
+  };
   switch (kind) {
   case MapKind::Add:
     return is(0, 0) ? operands[1] : is(1, 0) ? operands[0] : Value();
@@ -148,8 +163,9 @@ Value ValueBuilder::contract(Value lhs, Value rhs, ArrayRef<StringAttr> axes) {
     if (!llvm::is_contained(common, axis))
       kept.push_back(axis);
   SmallVector<Attribute> names(common.begin(), common.end());
-  return remember(ContractOp::create(builder, getLocation(), type(kept), lhs,
-                                     rhs, builder.getArrayAttr(names)));
+  return remember(ContractOp::create(builder, getLocation(),
+                                     type(kept, elementOf(lhs)), lhs, rhs,
+                                     builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::reduce(ReduceKind kind, Value operand,
@@ -161,17 +177,17 @@ Value ValueBuilder::reduce(ReduceKind kind, Value operand,
     if (!llvm::is_contained(axes, axis))
       kept.push_back(axis);
   SmallVector<Attribute> names(axes.begin(), axes.end());
-  Type element = cast<RankedTensorType>(operand.getType()).getElementType();
-  return remember(ReduceOp::create(builder, getLocation(), type(kept, element),
-                                   kind, operand, builder.getArrayAttr(names)));
+  return remember(ReduceOp::create(builder, getLocation(),
+                                   type(kept, elementOf(operand)), kind,
+                                   operand, builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::rename(Value operand, StringAttr from, StringAttr to) {
   SmallVector<StringAttr> axes(axesOf(operand));
   llvm::replace(axes, from, to);
-  Type element = cast<RankedTensorType>(operand.getType()).getElementType();
-  return remember(RenameOp::create(builder, getLocation(), type(axes, element),
-                                   operand, from, to));
+  return remember(RenameOp::create(builder, getLocation(),
+                                   type(axes, elementOf(operand)), operand,
+                                   from, to));
 }
 
 Value ValueBuilder::pick(Value operand, StringAttr axis, int64_t index) {
@@ -179,9 +195,40 @@ Value ValueBuilder::pick(Value operand, StringAttr axis, int64_t index) {
   for (StringAttr name : axesOf(operand))
     if (name != axis)
       axes.push_back(name);
-  Type element = cast<RankedTensorType>(operand.getType()).getElementType();
-  return remember(PickOp::create(builder, getLocation(), type(axes, element),
-                                 operand, axis, index));
+  return remember(PickOp::create(builder, getLocation(),
+                                 type(axes, elementOf(operand)), operand, axis,
+                                 index));
+}
+
+Value ValueBuilder::repeat(Value operand, StringAttr from, StringAttr to) {
+  SmallVector<StringAttr> axes(axesOf(operand));
+  llvm::replace(axes, from, to);
+  return remember(RepeatOp::create(builder, getLocation(),
+                                   type(axes, elementOf(operand)), operand,
+                                   from, to));
+}
+
+Value ValueBuilder::round(Value operand, DTypeKind dtype) {
+  Type element = dtype == DTypeKind::I32 ? Type(builder.getI32Type())
+                                         : Type(builder.getF32Type());
+  return remember(CastOp::create(
+      builder, getLocation(), type(axesOf(operand), element), operand, dtype));
+}
+
+Value ValueBuilder::delay(Value operand, int64_t amount) {
+  return remember(DelayOp::create(builder, getLocation(), operand.getType(),
+                                  operand, amount));
+}
+
+Value ValueBuilder::stop(Value operand) {
+  return remember(
+      StopOp::create(builder, getLocation(), operand.getType(), operand));
+}
+
+Value ValueBuilder::reduceHeads(ReduceKind kind, Value operand,
+                                SharingKind to) {
+  return remember(ReduceHeadsOp::create(builder, getLocation(),
+                                        operand.getType(), kind, operand, to));
 }
 
 Value ValueBuilder::spread(Value operand, ArrayRef<StringAttr> axes) {

@@ -14,7 +14,7 @@ namespace trowel::rec {
 
 /// A builder of values in one block of a `rec.program` or `chunk.program`.
 /// Equal expressions are built once as long as the insertion point only moves
-/// forward in the block.
+/// forward in the block; the first one's location stands.
 class ValueBuilder {
 public:
   ValueBuilder(mlir::OpBuilder &builder, AxisOrder order)
@@ -28,7 +28,10 @@ public:
 
   mlir::Value real(double value);
   mlir::Value integer(int64_t value);
-  /// A constant with axes, every element the same.
+  /// A constant with axes, every element the same; the element type is f32, i32
+  /// or i1.
+  mlir::Value constant(double value, llvm::ArrayRef<mlir::StringAttr> axes,
+                       mlir::Type element);
   mlir::Value splat(double value, llvm::ArrayRef<mlir::StringAttr> axes);
 
   /// Elementwise; the result's element type follows from the kind.
@@ -45,6 +48,13 @@ public:
   mlir::Value rename(mlir::Value operand, mlir::StringAttr from,
                      mlir::StringAttr to);
   mlir::Value pick(mlir::Value operand, mlir::StringAttr axis, int64_t index);
+  mlir::Value repeat(mlir::Value operand, mlir::StringAttr from,
+                     mlir::StringAttr to);
+  /// `rec.cast`.
+  mlir::Value round(mlir::Value operand, DTypeKind dtype);
+  mlir::Value delay(mlir::Value operand, int64_t amount);
+  mlir::Value stop(mlir::Value operand);
+  mlir::Value reduceHeads(ReduceKind kind, mlir::Value operand, SharingKind to);
   /// The operand with at least these axes.
   mlir::Value spread(mlir::Value operand, llvm::ArrayRef<mlir::StringAttr> axes);
 
