@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -88,9 +89,20 @@ TEST(TextActivations, RequestsAreReadOrExplained) {
   EXPECT_EQ(request.spread, 0.25);
   EXPECT_EQ(makeTensor(request, text, sizes, 1).size(), 4u);
 
-  for (const char *bad : {"k", "=B,T", "k=", "k=B,,T", "k=B,T,0", "k=B,T,8x",
-                          "k=H,T", "k=H:1", "k=H:1,x", "k=H:1,2,3", "k=-4"})
+  for (const char *bad :
+       {"k", "=B,T", "k=", "k=B,,T", "k=B,T,0", "k=B,T,8x", "k=H,T", "k=H:1",
+        "k=H:1,x", "k=H:1,2,3", "k=-4", "k=H:1,2,3,"})
     EXPECT_FALSE(parseRequest(bad, sizes, request, error)) << bad;
+}
+
+TEST(TextActivations, StayBetweenTheBoundsThatWereAskedFor) {
+  CallSizes sizes{1, 40, 4, 1};
+  TensorRequest request;
+  std::string error;
+  ASSERT_TRUE(parseRequest("b=B,T,H:0.5,0.5,0,1", sizes, request, error));
+  auto values = makeTensor(request, text, sizes, 1);
+  EXPECT_EQ(*std::min_element(values.begin(), values.end()), 0.0f);
+  EXPECT_EQ(*std::max_element(values.begin(), values.end()), 1.0f);
 }
 
 TEST(TextActivations, EachSequenceReadsItsOwnPieceOfTheText) {

@@ -161,11 +161,21 @@ bool parseRequest(std::string_view text, const CallSizes &sizes,
     return fail("a shape with tokens begins with B,T");
   if (colon == std::string_view::npos)
     return true;
-  std::vector<std::string_view> moments = split(text.substr(colon + 1));
-  if (moments.size() != 2 || !parseReal(moments[0], request.centre) ||
-      !parseReal(moments[1], request.spread))
-    return fail("expected two numbers after ':', the centre and the spread");
+  std::vector<std::string_view> numbers = split(text.substr(colon + 1));
+  double *fields[] = {&request.centre, &request.spread, &request.low,
+                      &request.high};
+  if (numbers.size() != 2 && numbers.size() != 4)
+    return fail("expected CENTRE,SPREAD or CENTRE,SPREAD,LOW,HIGH after ':'");
+  for (size_t i = 0; i < numbers.size(); ++i)
+    if (!parseReal(numbers[i], *fields[i]))
+      return fail("'" + std::string(numbers[i]) + "' is no number");
   return true;
+}
+
+static void cutOff(const TensorRequest &request, std::vector<float> &values) {
+  for (float &value : values)
+    value = std::min(std::max(value, static_cast<float>(request.low)),
+                     static_cast<float>(request.high));
 }
 
 std::vector<float> makeTensor(const TensorRequest &request,
@@ -174,11 +184,14 @@ std::vector<float> makeTensor(const TensorRequest &request,
   int64_t count = 1;
   for (int64_t extent : request.shape)
     count *= extent;
-  if (!request.perToken)
-    return parameterValues(count, request.name, seed, request.centre,
-                           request.spread);
-  int64_t width = count / (sizes.batch * sizes.tokens);
   std::vector<float> result;
+  if (!request.perToken) {
+    result = parameterValues(count, request.name, seed, request.centre,
+                             request.spread);
+    cutOff(request, result);
+    return result;
+  }
+  int64_t width = count / (sizes.batch * sizes.tokens);
   result.reserve(count);
   for (int64_t b = 0; b < sizes.batch; ++b) {
     std::vector<double> embeddings =
@@ -187,6 +200,7 @@ std::vector<float> makeTensor(const TensorRequest &request,
                                           request.centre, request.spread);
     result.insert(result.end(), sequence.begin(), sequence.end());
   }
+  cutOff(request, result);
   return result;
 }
 

@@ -14,6 +14,7 @@
 #define TROWEL_TOOLS_TEXT_ACTIVATIONS_ACTIVATIONS_H
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,14 +46,17 @@ std::vector<float> project(const std::vector<double> &embeddings, int64_t width,
 std::vector<float> parameterValues(int64_t count, std::string_view name,
                                    uint64_t seed, double centre, double spread);
 
-/// `NAME=SHAPE[:CENTRE,SPREAD]`, the shape's extents separated by commas: a
-/// number, or one of B, T, H, G for the call's sizes. `k=B,T,H,128`.
+/// `NAME=SHAPE[:CENTRE,SPREAD[,LOW,HIGH]]`, the shape's extents separated by
+/// commas: a number, or one of B, T, H, G for the call's sizes. `k=B,T,H,128`.
+/// Values are cut off at LOW and HIGH.
 struct TensorRequest {
   std::string name;
   std::vector<int64_t> shape;
   bool perToken = false; // begins B,T: an activation; else a parameter
   double centre = 0;
   double spread = 1;
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
 };
 
 struct CallSizes {
