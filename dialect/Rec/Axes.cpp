@@ -42,6 +42,15 @@ SmallVector<StringAttr> stringsOf(ArrayAttr array) {
                              [](Attribute a) { return cast<StringAttr>(a); });
 }
 
+std::optional<std::pair<double, double>> rangeOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  auto range = op ? op->getAttrOfType<ArrayAttr>("range") : ArrayAttr();
+  if (!range || range.size() != 2)
+    return std::nullopt;
+  return std::make_pair(cast<FloatAttr>(range[0]).getValueAsDouble(),
+                        cast<FloatAttr>(range[1]).getValueAsDouble());
+}
+
 AxisOrder::AxisOrder(ArrayAttr names, ArrayRef<int64_t> axisSizes) {
   MLIRContext *context = names.getContext();
   int next = 0;

@@ -7,6 +7,8 @@
 
 #include "dialect/Rec/Rec.h"
 
+#include <optional>
+
 namespace trowel::rec {
 
 /// The axes of a value, in canonical order.
@@ -24,6 +26,10 @@ int axisPosition(mlir::Type type, mlir::StringAttr axis);
 
 /// The strings of a StrArrayAttr.
 llvm::SmallVector<mlir::StringAttr> stringsOf(mlir::ArrayAttr array);
+
+/// The `[low, high]` that a value's declaration promises or that was inferred
+/// for it (its operation's attribute `range`); bounds may be infinite.
+std::optional<std::pair<double, double>> rangeOf(mlir::Value value);
 
 /// The canonical order of a program's axes, with their sizes. The chunk's own
 /// axes come first.

@@ -123,7 +123,7 @@ def Rec_InputOp : Rec_Op<"input"> {
   }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
                        Rec_SharingKind:$sharing, StrArrayAttr:$layout,
-                       OptionalAttr<DenseF64ArrayAttr>:$range);
+                       OptionalAttr<F64ArrayAttr>:$range);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = [{
     $name $sharing $dtype $layout (`range` $range^)? attr-dict `:` type($result)
@@ -135,7 +135,7 @@ def Rec_ParamOp : Rec_Op<"param"> {
   let description = [{ As `rec.input`, from a tensor `[H | G | -, layout…]` without time. }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
                        Rec_SharingKind:$sharing, StrArrayAttr:$layout,
-                       OptionalAttr<DenseF64ArrayAttr>:$range);
+                       OptionalAttr<F64ArrayAttr>:$range);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = [{
     $name $sharing $dtype $layout (`range` $range^)? attr-dict `:` type($result)

@@ -34,6 +34,12 @@ public:
                        mlir::Type element);
   mlir::Value splat(double value, llvm::ArrayRef<mlir::StringAttr> axes);
 
+  /// The token's position, an i32.
+  mlir::Value position() {
+    return remember(PositionOp::create(builder, getLocation(),
+                                       type({}, builder.getI32Type())));
+  }
+
   /// Elementwise; the result's element type follows from the kind.
   mlir::Value map(MapKind kind, llvm::ArrayRef<mlir::Value> operands);
   mlir::Value add(mlir::Value a, mlir::Value b) { return map(MapKind::Add, {a, b}); }
