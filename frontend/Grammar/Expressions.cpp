@@ -170,7 +170,9 @@ void TreeBuilder::call(Parser::ReferenceContext *context, Expr &expr) {
     reducedAxes(context, expr);
     if (expr.name.text == "attend" || expr.name.text == "logsumexp")
       error(expr.location, "`" + expr.name.text + "` reads a range of tokens",
-            "write `" + expr.name.text + "(s <= t : …)`");
+            expr.name.text == "attend"
+                ? "write `attend(s <= t : q @ k[s], v[s])`"
+                : "write `logsumexp(s <= t : q @ k[s])`");
     if (branches.size() > 1)
       error(locate(branches[1]), "`|` joins ranges, and this is none",
             "a condition is joined by `or`");
@@ -229,7 +231,7 @@ Branch TreeBuilder::branch(Parser::BranchContext *context, bool isLast,
   if (!context->COLON())
     error(locate(context), "this branch has no range",
           "write `s <= t : e` on both sides of `|`");
-  bool inRange = context->COLON() != nullptr;
+  bool inRange = context->COLON() != nullptr, afterNamed = false;
   for (auto *child : context->children) {
     auto *entry = dynamic_cast<Parser::EntryContext *>(child);
     if (!entry) {
@@ -238,11 +240,12 @@ Branch TreeBuilder::branch(Parser::BranchContext *context, bool isLast,
       result.clauses.push_back(clauseOf(entry));
     } else if (entry->ASSIGN()) {
       expr.arguments.push_back(argument(entry));
+      afterNamed = true;
       if (!isLast)
         error(locate(entry), "a named argument comes last",
               "it counts for all ranges: write it before the `)`");
     } else {
-      if (isLast && !expr.arguments.empty())
+      if (afterNamed)
         error(locate(entry), "a value stands before the named arguments");
       result.values.push_back(argument(entry).value);
     }
@@ -256,7 +259,7 @@ Clause TreeBuilder::clauseOf(Parser::EntryContext *context) {
   if (context->ASSIGN()) {
     error(locate(context), "a named argument cannot stand in a range",
           "named arguments come last; a condition is `==`");
-    return condition(context->expr());
+    return {};
   }
   return condition(context->expr());
 }
