@@ -36,6 +36,20 @@ RankedTensorType ValueBuilder::type(ArrayRef<StringAttr> axes,
                     element ? element : builder.getF32Type());
 }
 
+/// A type with axes of the operands, at the sizes that they have there.
+static RankedTensorType typeFrom(ArrayRef<Value> operands,
+                                 ArrayRef<StringAttr> axes, Type element) {
+  SmallVector<int64_t> shape;
+  for (StringAttr axis : axes)
+    for (Value operand : operands)
+      if (hasAxis(operand, axis)) {
+        shape.push_back(axisSize(operand, axis));
+        break;
+      }
+  return RankedTensorType::get(shape, element,
+                               AxesAttr::get(element.getContext(), axes));
+}
+
 Value ValueBuilder::remember(Operation *op) {
   // What a pass notes in discardable attributes makes no value another one.
   constexpr auto flags = OperationEquivalence::IgnoreLocations |
@@ -127,7 +141,8 @@ Value ValueBuilder::map(MapKind kind, ArrayRef<Value> operands) {
   SmallVector<StringAttr> axes;
   for (Value operand : operands)
     axes = order.unite(axes, axesOf(operand));
-  RankedTensorType resultType = type(axes, elementOf(kind, operands));
+  RankedTensorType resultType =
+      typeFrom(operands, axes, elementOf(kind, operands));
   if (Value same = foldIdentity(kind, operands))
     if (same.getType() == resultType)
       return same;
@@ -163,9 +178,9 @@ Value ValueBuilder::contract(Value lhs, Value rhs, ArrayRef<StringAttr> axes) {
     if (!llvm::is_contained(common, axis))
       kept.push_back(axis);
   SmallVector<Attribute> names(common.begin(), common.end());
-  return remember(ContractOp::create(builder, getLocation(),
-                                     type(kept, elementOf(lhs)), lhs, rhs,
-                                     builder.getArrayAttr(names)));
+  return remember(ContractOp::create(
+      builder, getLocation(), typeFrom({lhs, rhs}, kept, elementOf(lhs)), lhs,
+      rhs, builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::reduce(ReduceKind kind, Value operand,
@@ -178,16 +193,22 @@ Value ValueBuilder::reduce(ReduceKind kind, Value operand,
       kept.push_back(axis);
   SmallVector<Attribute> names(axes.begin(), axes.end());
   return remember(ReduceOp::create(builder, getLocation(),
-                                   type(kept, elementOf(operand)), kind,
-                                   operand, builder.getArrayAttr(names)));
+                                   typeFrom({operand}, kept, elementOf(operand)),
+                                   kind, operand, builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::rename(Value operand, StringAttr from, StringAttr to) {
-  SmallVector<StringAttr> axes(axesOf(operand));
-  llvm::replace(axes, from, to);
-  return remember(RenameOp::create(builder, getLocation(),
-                                   type(axes, elementOf(operand)), operand,
-                                   from, to));
+  SmallVector<StringAttr> renamed(axesOf(operand));
+  llvm::replace(renamed, from, to);
+  // The axis moves to its new name's place in the canonical order.
+  SmallVector<StringAttr> axes = order.unite(renamed, {});
+  SmallVector<int64_t> shape;
+  for (StringAttr axis : axes)
+    shape.push_back(axisSize(operand, axis == to ? from : axis));
+  auto resultType = RankedTensorType::get(
+      shape, elementOf(operand), AxesAttr::get(builder.getContext(), axes));
+  return remember(
+      RenameOp::create(builder, getLocation(), resultType, operand, from, to));
 }
 
 Value ValueBuilder::pick(Value operand, StringAttr axis, int64_t index) {
@@ -196,8 +217,8 @@ Value ValueBuilder::pick(Value operand, StringAttr axis, int64_t index) {
     if (name != axis)
       axes.push_back(name);
   return remember(PickOp::create(builder, getLocation(),
-                                 type(axes, elementOf(operand)), operand, axis,
-                                 index));
+                                 typeFrom({operand}, axes, elementOf(operand)),
+                                 operand, axis, index));
 }
 
 Value ValueBuilder::repeat(Value operand, StringAttr from, StringAttr to) {

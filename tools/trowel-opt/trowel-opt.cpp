@@ -4,6 +4,7 @@
 // Reads a module of our dialects, runs passes on it and prints it: any compile
 // can be repeated pass by pass.
 #include "dialect/Chunk/Chunk.h"
+#include "passes/Pipelines/Pipelines.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -14,6 +15,7 @@ int main(int argc, char **argv) {
   registry.insert<trowel::rec::RecDialect, trowel::chunk::ChunkDialect>();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
+  trowel::registerTrowelPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "The passes of Trowel\n", registry));
 }

@@ -1,0 +1,213 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lifts a token program in normal form to chunks: a value of a token becomes a
+// tile with axis `t` in front, an operation on values the same operation on
+// tiles. Stages become what ChunkStage.cpp derives, or a loop over the tokens.
+
+#include "passes/Chunk/ChunkStage.h"
+#include "passes/Chunk/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace trowel {
+
+#define GEN_PASS_DEF_CHUNKPROGRAMS
+#include "passes/Chunk/Passes.h.inc"
+
+namespace {
+
+/// A solve has some 32 rows: more cost more than they save.
+int64_t chooseTokens(rec::ProgramOp program) {
+  int64_t tokens = 32;
+  for (auto stage : program.getBody().getOps<rec::StageOp>()) {
+    int64_t rows = solvedRowCount(stage);
+    while (tokens > 4 && tokens * rows > 32)
+      tokens /= 2;
+  }
+  return tokens;
+}
+
+class ProgramLifter {
+public:
+  ProgramLifter(rec::ProgramOp program, chunk::ProgramOp target)
+      : program(program), builder(target.getContext()),
+        values(builder, rec::AxisOrder::around(target)) {
+    builder.setInsertionPointToEnd(&target.getBody().front());
+  }
+
+  LogicalResult run();
+
+private:
+  Value tileOf(Value value) { return tiles.lookup(value); }
+  Type tileType(Type type);
+  LogicalResult lift(Operation *op);
+  Value liftValue(Operation *op);
+  void liftStage(rec::StageOp stage);
+  void liftSequential(rec::SequentialOp sequential);
+  SmallVector<Value> statesOf(ArrayAttr names);
+  void setStates(ArrayAttr names, ArrayRef<Value> next);
+
+  rec::ProgramOp program;
+  OpBuilder builder;
+  rec::ValueBuilder values;
+  DenseMap<Value, Value> tiles;
+  llvm::StringMap<Value> states;
+};
+
+Type ProgramLifter::tileType(Type type) {
+  SmallVector<StringAttr> axes{builder.getStringAttr("t")};
+  llvm::append_range(axes, rec::axesOf(type));
+  return values.type(axes, cast<RankedTensorType>(type).getElementType());
+}
+
+LogicalResult ProgramLifter::run() {
+  for (Operation &op : program.getBody().front())
+    if (failed(lift(&op)))
+      return failure();
+  return success();
+}
+
+LogicalResult ProgramLifter::lift(Operation *op) {
+  values.setLocation(op->getLoc());
+  if (auto stage = dyn_cast<rec::StageOp>(op)) {
+    liftStage(stage);
+  } else if (auto sequential = dyn_cast<rec::SequentialOp>(op)) {
+    liftSequential(sequential);
+  } else if (isa<rec::UpdateOp>(op)) {
+    return op->emitError("a state's update is in no stage: run --rec-form-stages");
+  } else if (auto output = dyn_cast<rec::OutputOp>(op)) {
+    Value tile = perToken(values, tileOf(output.getValue()));
+    rec::OutputOp::create(builder, op->getLoc(), output.getName(),
+                          output.getDtype(), output.getSharing(),
+                          output.getLayout(), output.getDebug(), tile);
+  } else {
+    tiles[op->getResult(0)] = liftValue(op);
+  }
+  return success();
+}
+
+/// An operation on values, on tiles.
+Value ProgramLifter::liftValue(Operation *op) {
+  IRMapping mapping;
+  for (Value operand : op->getOperands())
+    mapping.map(operand, tileOf(operand));
+  if (auto state = dyn_cast<rec::StateOp>(op)) {
+    Value entry = builder.clone(*op, mapping)->getResult(0);
+    states[state.getName()] = entry;
+    return entry;
+  }
+  if (isa<rec::ConstantOp, rec::ParamOp>(op))
+    return builder.clone(*op, mapping)->getResult(0);
+  if (isa<rec::DelayOp>(op)) // of a param, too: zero before the sequence begins
+    mapping.map(op->getOperand(0),
+                perToken(values, mapping.lookup(op->getOperand(0))));
+  bool perTokenResult =
+      isa<rec::InputOp, rec::PositionOp>(op) ||
+      llvm::any_of(op->getOperands(), [&](Value operand) {
+        return rec::hasAxis(mapping.lookup(operand), "t");
+      });
+  Operation *tile = builder.clone(*op, mapping);
+  if (perTokenResult)
+    tile->getResult(0).setType(
+        cast<RankedTensorType>(tileType(op->getResult(0).getType())));
+  return tile->getResult(0);
+}
+
+SmallVector<Value> ProgramLifter::statesOf(ArrayAttr names) {
+  SmallVector<Value> result;
+  for (StringAttr name : rec::stringsOf(names))
+    result.push_back(states.lookup(name));
+  return result;
+}
+
+void ProgramLifter::setStates(ArrayAttr names, ArrayRef<Value> next) {
+  for (auto [name, value] : llvm::zip(rec::stringsOf(names), next))
+    rec::UpdateOp::create(builder, values.getLocation(), name, value);
+}
+
+void ProgramLifter::liftStage(rec::StageOp stage) {
+  SmallVector<Value> entry = statesOf(stage.getStates());
+  SmallVector<Value> results = chunkStage(
+      stage, values, [&](Value value) { return tileOf(value); }, entry);
+  for (auto [result, tile] : llvm::zip(stage.getResults(), results))
+    tiles[result] = tile;
+  setStates(stage.getStates(), entry);
+}
+
+void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
+  Block &body = sequential.getBody().front();
+  SmallVector<Value> entry = statesOf(sequential.getStates());
+  SmallVector<Type> types =
+      llvm::map_to_vector(entry, [](Value v) { return v.getType(); });
+  for (Type type : sequential.getResultTypes())
+    types.push_back(tileType(type));
+  auto loop = chunk::SequentialOp::create(builder, sequential.getLoc(), types,
+                                          entry, sequential.getScan());
+  Block &target = loop.getBody().emplaceBlock();
+  OpBuilder inner = OpBuilder::atBlockEnd(&target);
+  IRMapping mapping;
+  for (BlockArgument argument : body.getArguments())
+    mapping.map(argument,
+                target.addArgument(argument.getType(), argument.getLoc()));
+  llvm::SetVector<Value> captured;
+  body.walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (operand.getParentBlock() != &body)
+        captured.insert(operand);
+  });
+  for (Value value : captured) {
+    Value tile = tileOf(value);
+    if (rec::hasAxis(tile, "t"))
+      tile = chunk::TokenOp::create(inner, value.getLoc(), value.getType(), tile);
+    mapping.map(value, tile);
+  }
+  for (Operation &op : body.without_terminator())
+    inner.clone(op, mapping);
+  SmallVector<Value> yielded;
+  for (Value value : body.getTerminator()->getOperands())
+    yielded.push_back(mapping.lookupOrDefault(value));
+  chunk::YieldOp::create(inner, sequential.getLoc(), yielded);
+
+  unsigned count = entry.size();
+  setStates(sequential.getStates(),
+            SmallVector<Value>(loop.getResults().take_front(count)));
+  for (auto [result, tile] :
+       llvm::zip(sequential.getResults(), loop.getResults().drop_front(count)))
+    tiles[result] = tile;
+}
+
+void eraseDead(chunk::ProgramOp program) {
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(program.getBody().front())))
+    if (isOpTriviallyDead(&op) && !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
+      op.erase();
+}
+
+struct ChunkPrograms : impl::ChunkProgramsBase<ChunkPrograms> {
+  using ChunkProgramsBase::ChunkProgramsBase;
+
+  void runOnOperation() override {
+    for (auto program :
+         llvm::make_early_inc_range(getOperation().getOps<rec::ProgramOp>())) {
+      OpBuilder builder(program);
+      auto target = chunk::ProgramOp::create(
+          builder, program.getLoc(), program.getSymName(),
+          tokens > 0 ? static_cast<int64_t>(tokens) : chooseTokens(program),
+          program.getAxes(), program.getSizes());
+      target.getBody().emplaceBlock();
+      if (failed(ProgramLifter(program, target).run()))
+        return signalPassFailure();
+      eraseDead(target);
+      program.erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace trowel

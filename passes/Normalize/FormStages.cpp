@@ -1,0 +1,171 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Splits a token program into stages and forms them one after the other. After
+// the pass the block holds state-free values, `rec.stage` and `rec.sequential`
+// operations, and outputs, in an order in which values come before their uses;
+// no `rec.update` is left, since each stage updates its states.
+
+#include "passes/Normalize/Passes.h"
+#include "passes/Normalize/SequentialStage.h"
+#include "passes/Normalize/StageForm.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace trowel {
+
+#define GEN_PASS_DEF_FORMSTAGES
+#include "passes/Normalize/Passes.h.inc"
+
+namespace {
+
+/// The axes over which an operation sums or maximises its operand.
+SmallVector<StringAttr> reducedAxes(Operation *op) {
+  if (auto contract = dyn_cast<rec::ContractOp>(op))
+    return rec::stringsOf(contract.getAxes());
+  if (auto reduce = dyn_cast<rec::ReduceOp>(op))
+    return rec::stringsOf(reduce.getAxes());
+  return {};
+}
+
+/// The axes that reads of the stage contract, among those in its updates or,
+/// if there are none, among the others.
+SmallVector<StringAttr> contractedAxes(rec::ProgramOp program,
+                                       const StateGraph &graph,
+                                       const llvm::BitVector &stage) {
+  SmallVector<Operation *> slice = graph.updateSlice(stage);
+  SmallVector<StringAttr> feeding, others;
+  for (Operation &op : program.getBody().front()) {
+    if (!llvm::any_of(op.getOperands(),
+                      [&](Value v) { return graph.dependsOn(v, stage); }))
+      continue;
+    llvm::append_range(llvm::is_contained(slice, &op) ? feeding : others,
+                       reducedAxes(&op));
+  }
+  return feeding.empty() ? others : feeding;
+}
+
+/// The choices of value axes to try, the likeliest first: all common axes that
+/// no read contracts, then the other subsets, larger ones first.
+SmallVector<SmallVector<StringAttr>>
+valueAxesChoices(rec::ProgramOp program, const StateGraph &graph,
+                 const llvm::BitVector &stage) {
+  SmallVector<StringAttr> common;
+  bool first = true;
+  for (unsigned i : stage.set_bits()) {
+    Value state = graph.state(i).getResult();
+    if (first)
+      common.assign(rec::axesOf(state).begin(), rec::axesOf(state).end());
+    else
+      llvm::erase_if(common,
+                     [&](StringAttr a) { return !rec::hasAxis(state, a); });
+    first = false;
+  }
+  SmallVector<StringAttr> contracted = contractedAxes(program, graph, stage);
+  SmallVector<StringAttr> preferred = common;
+  llvm::erase_if(preferred,
+                 [&](StringAttr a) { return llvm::is_contained(contracted, a); });
+
+  SmallVector<SmallVector<StringAttr>> choices{preferred};
+  for (int size = static_cast<int>(common.size()); size >= 0; --size)
+    for (unsigned mask = 0; mask < (1u << common.size()); ++mask) {
+      if (llvm::popcount(mask) != size)
+        continue;
+      SmallVector<StringAttr> choice;
+      for (auto [i, axis] : llvm::enumerate(common))
+        if (mask >> i & 1)
+          choice.push_back(axis);
+      if (choice != preferred)
+        choices.push_back(choice);
+    }
+  return choices;
+}
+
+/// Erases updates of formed stages and values that nothing uses any more.
+void clean(rec::ProgramOp program, const StateGraph &graph,
+           const llvm::BitVector &stage) {
+  for (unsigned i : stage.set_bits())
+    graph.update(i)->erase();
+  Block &block = program.getBody().front();
+  sortTopologically(&block);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (!isa<rec::StateOp>(op) && isOpTriviallyDead(&op))
+      op.erase();
+}
+
+/// Forms the stage with matrix products if one of the choices of axes allows it.
+bool formChunked(rec::ProgramOp program, const StateGraph &graph,
+                 const llvm::BitVector &stage,
+                 std::optional<Obstacle> &obstacle) {
+  for (const auto &choice : valueAxesChoices(program, graph, stage)) {
+    StageForm form(program, graph, stage, choice);
+    if (form.build()) {
+      emitStage(form, program, graph);
+      return true;
+    }
+    if (!obstacle)
+      obstacle = form.obstacle();
+  }
+  return false;
+}
+
+/// The component joined with the later ones that take its matrix states whole:
+/// such a state is no rank-one write, but part of the same stage.
+llvm::BitVector joinWholeUses(const StateGraph &graph,
+                              ArrayRef<llvm::BitVector> components) {
+  llvm::BitVector joined = components.front();
+  for (const llvm::BitVector &later : components.drop_front()) {
+    bool whole = false;
+    for (Operation *op : graph.updateSlice(later)) {
+      if (!isa<rec::MapOp>(op))
+        continue;
+      for (Value operand : op->getOperands())
+        for (unsigned i : joined.set_bits()) {
+          ArrayRef<StringAttr> axes = rec::axesOf(graph.state(i).getResult());
+          whole |= axes.size() >= 2 && graph.dependences(operand).test(i) &&
+                   rec::axesOf(operand) == axes;
+        }
+    }
+    if (!whole)
+      break;
+    joined |= later;
+  }
+  return joined;
+}
+
+struct FormStages : impl::FormStagesBase<FormStages> {
+  void runOnOperation() override {
+    rec::ProgramOp program = getOperation();
+    while (true) {
+      StateGraph graph(program);
+      if (graph.size() == 0)
+        break;
+      SmallVector<llvm::BitVector> components = graph.components();
+      formFirst(program, graph, components);
+    }
+  }
+
+  void formFirst(rec::ProgramOp program, const StateGraph &graph,
+                 ArrayRef<llvm::BitVector> components) {
+    std::optional<Obstacle> obstacle, notScan;
+    llvm::BitVector joined = joinWholeUses(graph, components);
+    if (joined != components.front()) {
+      std::optional<Obstacle> ofJoined;
+      if (formChunked(program, graph, joined, ofJoined))
+        return clean(program, graph, joined);
+    }
+    const llvm::BitVector &stage = components.front();
+    if (formChunked(program, graph, stage, obstacle))
+      return clean(program, graph, stage);
+    bool scan = isScan(graph, stage, notScan);
+    emitSequential(program, graph, stage, scan, *obstacle);
+    clean(program, graph, stage);
+  }
+};
+
+} // namespace
+} // namespace trowel

@@ -1,0 +1,221 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "passes/Normalize/LinearForm.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using trowel::rec::MapKind;
+
+namespace trowel {
+
+bool StageAxes::onlyKey(Value v) const {
+  return llvm::all_of(rec::axesOf(v), [&](StringAttr axis) {
+    return llvm::is_contained(key, axis);
+  });
+}
+
+bool StageAxes::onlyValue(Value v) const {
+  return llvm::all_of(rec::axesOf(v),
+                      [&](StringAttr axis) { return isValue(axis); });
+}
+
+Factor FormAlgebra::multiply(const Factor &a, const Factor &b) {
+  Factor product;
+  product.key = values.mul(a.key, b.key);
+  product.value = !a.value   ? b.value
+                  : !b.value ? a.value
+                             : values.mul(a.value, b.value);
+  return product;
+}
+
+std::optional<Factor> FormAlgebra::separate(Value coefficient) {
+  if (axes.onlyKey(coefficient))
+    return Factor{coefficient, Value()};
+  if (axes.onlyValue(coefficient))
+    return Factor{values.real(1), coefficient};
+  auto map = coefficient.getDefiningOp<rec::MapOp>();
+  if (!map)
+    return std::nullopt;
+  switch (map.getKind()) {
+  case MapKind::Neg: {
+    auto inner = separate(map.getOperand(0));
+    if (inner)
+      inner->key = values.neg(inner->key);
+    return inner;
+  }
+  case MapKind::Mul: {
+    auto a = separate(map.getOperand(0)), b = separate(map.getOperand(1));
+    if (!a || !b)
+      return std::nullopt;
+    return multiply(*a, *b);
+  }
+  case MapKind::Div: {
+    auto a = separate(map.getOperand(0)), b = separate(map.getOperand(1));
+    if (!a || !b)
+      return std::nullopt;
+    a->key = values.map(MapKind::Div, {a->key, b->key});
+    if (b->value)
+      a->value = values.map(
+          MapKind::Div, {a->value ? a->value : values.real(1), b->value});
+    return a;
+  }
+  default:
+    return std::nullopt;
+  }
+}
+
+bool FormAlgebra::decompose(Value matrix, SmallVectorImpl<Factor> &terms) {
+  if (auto factor = separate(matrix)) {
+    terms.push_back(*factor);
+    return true;
+  }
+  auto map = matrix.getDefiningOp<rec::MapOp>();
+  if (!map)
+    return false;
+  size_t first = terms.size();
+  auto scaleFrom = [&](size_t begin, const Factor &factor) {
+    for (size_t i = begin; i < terms.size(); ++i)
+      terms[i] = multiply(terms[i], factor);
+  };
+  switch (map.getKind()) {
+  case MapKind::Add:
+    return decompose(map.getOperand(0), terms) &&
+           decompose(map.getOperand(1), terms);
+  case MapKind::Sub: {
+    if (!decompose(map.getOperand(0), terms))
+      return false;
+    size_t second = terms.size();
+    if (!decompose(map.getOperand(1), terms))
+      return false;
+    scaleFrom(second, {values.real(-1), Value()});
+    return true;
+  }
+  case MapKind::Neg:
+    if (!decompose(map.getOperand(0), terms))
+      return false;
+    scaleFrom(first, {values.real(-1), Value()});
+    return true;
+  case MapKind::Mul:
+    for (int i : {0, 1})
+      if (auto factor = separate(map.getOperand(i))) {
+        if (!decompose(map.getOperand(1 - i), terms))
+          return false;
+        scaleFrom(first, *factor);
+        return true;
+      }
+    return false;
+  case MapKind::Div:
+    if (auto divisor = separate(map.getOperand(1))) {
+      if (!decompose(map.getOperand(0), terms))
+        return false;
+      for (size_t i = first; i < terms.size(); ++i) {
+        terms[i].key = values.map(MapKind::Div, {terms[i].key, divisor->key});
+        if (divisor->value)
+          terms[i].value = values.map(
+              MapKind::Div, {terms[i].value ? terms[i].value : values.real(1),
+                             divisor->value});
+      }
+      return true;
+    }
+    return false;
+  case MapKind::Where: {
+    Value condition = map.getOperand(0);
+    bool onKey = axes.onlyKey(condition);
+    if (!onKey && !axes.onlyValue(condition))
+      return false;
+    for (int branch : {1, 2}) {
+      size_t begin = terms.size();
+      if (!decompose(map.getOperand(branch), terms))
+        return false;
+      for (size_t i = begin; i < terms.size(); ++i) {
+        Value &part = onKey ? terms[i].key : terms[i].value;
+        Value taken = part ? part : values.real(1), zero = values.real(0);
+        part = branch == 1 ? values.map(MapKind::Where, {condition, taken, zero})
+                           : values.map(MapKind::Where, {condition, zero, taken});
+      }
+    }
+    return true;
+  }
+  default:
+    return false;
+  }
+}
+
+void FormAlgebra::accumulate(
+    SmallVectorImpl<std::pair<unsigned, Factor>> &terms, unsigned index,
+    const Factor &factor) {
+  if (rec::isConstant(factor.key, 0))
+    return;
+  for (auto &[i, known] : terms) {
+    if (i != index)
+      continue;
+    if (known.value == factor.value) {
+      known.key = values.add(known.key, factor.key);
+      return;
+    }
+    if (known.key == factor.key && known.value && factor.value) {
+      known.value = values.add(known.value, factor.value);
+      return;
+    }
+  }
+  terms.push_back({index, factor});
+}
+
+LinearForm FormAlgebra::add(const LinearForm &a, const LinearForm &b) {
+  LinearForm sum = a;
+  for (const auto &[i, factor] : b.states)
+    accumulate(sum.states, i, factor);
+  for (const auto &[i, factor] : b.rows)
+    accumulate(sum.rows, i, factor);
+  if (b.constant)
+    sum = addConstant(std::move(sum), b.constant);
+  return sum;
+}
+
+LinearForm FormAlgebra::addConstant(LinearForm form, Value constant) {
+  form.constant =
+      form.constant ? values.add(form.constant, constant) : constant;
+  return form;
+}
+
+LinearForm FormAlgebra::negate(LinearForm form) {
+  for (auto *terms : {&form.states, &form.rows})
+    for (auto &[i, factor] : *terms)
+      factor.key = values.neg(factor.key);
+  if (form.constant)
+    form.constant = values.neg(form.constant);
+  return form;
+}
+
+LinearForm FormAlgebra::scale(LinearForm form, const Factor &factor,
+                              Value whole) {
+  for (auto *terms : {&form.states, &form.rows})
+    for (auto &[i, known] : *terms)
+      known = multiply(known, factor);
+  if (form.constant)
+    form.constant = values.mul(form.constant, whole);
+  return form;
+}
+
+LinearForm FormAlgebra::select(LinearForm form, Value condition, bool negated) {
+  bool onKey = axes.onlyKey(condition);
+  auto choose = [&](Value taken) {
+    Value zero = values.real(0);
+    return negated ? values.map(MapKind::Where, {condition, zero, taken})
+                   : values.map(MapKind::Where, {condition, taken, zero});
+  };
+  for (auto *terms : {&form.states, &form.rows})
+    for (auto &[i, factor] : *terms) {
+      if (onKey)
+        factor.key = choose(factor.key);
+      else
+        factor.value = choose(factor.value ? factor.value : values.real(1));
+    }
+  if (form.constant)
+    form.constant = choose(form.constant);
+  return form;
+}
+
+} // namespace trowel

@@ -1,0 +1,86 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The pair that a stage's value is: its coefficients on the states as the token
+// began, and its coefficients on the rows made since.
+#ifndef TROWEL_PASSES_NORMALIZE_LINEARFORM_H
+#define TROWEL_PASSES_NORMALIZE_LINEARFORM_H
+
+#include "dialect/Rec/ValueBuilder.h"
+
+#include <optional>
+
+namespace trowel {
+
+/// Why a stage has no chunk form, and where.
+struct Obstacle {
+  mlir::Location location;
+  std::string message;
+};
+
+/// A coefficient as a product of a function of key axes and one of value axes.
+/// A factor without axes counts as key; a null `value` is one.
+struct Factor {
+  mlir::Value key;
+  mlir::Value value;
+};
+
+/// The axes of a stage: `value` axes are common to its states, each state's
+/// other axes are its key axes.
+struct StageAxes {
+  llvm::SmallVector<mlir::StringAttr> value;
+  llvm::SmallVector<mlir::StringAttr> key; // the union over the states
+
+  bool isValue(mlir::StringAttr axis) const {
+    return llvm::is_contained(value, axis);
+  }
+  bool onlyKey(mlir::Value v) const;
+  bool onlyValue(mlir::Value v) const;
+};
+
+/// An affine expression in a stage's states (as the token began) and rows.
+///
+/// Not contracted, it is a matrix: sum of key * value * S_j over `states`, sum
+/// of key * value * x_r over `rows`, plus `constant`. Contracted, it is a
+/// vector on value axes: the keys of `states` are what the state is contracted
+/// with, those of `rows` are scalars.
+struct LinearForm {
+  bool contracted = false;
+  llvm::SmallVector<std::pair<unsigned, Factor>> states;
+  llvm::SmallVector<std::pair<unsigned, Factor>> rows;
+  mlir::Value constant; // null: zero
+};
+
+/// Arithmetic on forms. Operations that leave the class return nothing and
+/// leave the reason in `obstacle`.
+class FormAlgebra {
+public:
+  FormAlgebra(rec::ValueBuilder &values, const StageAxes &axes)
+      : values(values), axes(axes) {}
+
+  /// Splits a state-free coefficient into key and value parts, if it is a product.
+  std::optional<Factor> separate(mlir::Value coefficient);
+  /// A state-free matrix as a sum of key times value.
+  bool decompose(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
+
+  LinearForm add(const LinearForm &a, const LinearForm &b);
+  LinearForm addConstant(LinearForm form, mlir::Value constant);
+  LinearForm negate(LinearForm form);
+  /// Scales by a product of key and value parts; a contracted form takes only
+  /// parts without key axes.
+  LinearForm scale(LinearForm form, const Factor &factor, mlir::Value whole);
+  /// `condition ? form : 0`, elementwise.
+  LinearForm select(LinearForm form, mlir::Value condition, bool negated);
+
+  Factor multiply(const Factor &a, const Factor &b);
+  void accumulate(llvm::SmallVectorImpl<std::pair<unsigned, Factor>> &terms,
+                  unsigned index, const Factor &factor);
+
+private:
+  rec::ValueBuilder &values;
+  const StageAxes &axes;
+};
+
+} // namespace trowel
+
+#endif // TROWEL_PASSES_NORMALIZE_LINEARFORM_H

@@ -1,0 +1,22 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Passes that bring a token program to its normal form.
+#ifndef TROWEL_PASSES_NORMALIZE_PASSES_H
+#define TROWEL_PASSES_NORMALIZE_PASSES_H
+
+#include "dialect/Rec/Rec.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace trowel {
+
+#define GEN_PASS_DECL
+#include "passes/Normalize/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Normalize/Passes.h.inc"
+
+} // namespace trowel
+
+#endif // TROWEL_PASSES_NORMALIZE_PASSES_H

@@ -1,0 +1,142 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Brings one stage to normal form: walks the operations that depend on its
+// states, carrying each value as a LinearForm, and collects rows, writes and
+// the transition.
+#ifndef TROWEL_PASSES_NORMALIZE_STAGEFORM_H
+#define TROWEL_PASSES_NORMALIZE_STAGEFORM_H
+
+#include "passes/Normalize/LinearForm.h"
+#include "passes/Normalize/StateGraph.h"
+
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace trowel {
+
+/// A vector on value axes: `value + scale * sum(read @ S) + sum(coupling * row)`.
+struct Row {
+  mlir::Location location;
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>> reads; // (state, B)
+  mlir::Value scale;                                         // null: one
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>> couplings;
+  mlir::Value value; // null: zero
+
+  /// Known before the token's reads: nothing to solve for.
+  bool isFree() const { return reads.empty() && couplings.empty(); }
+};
+
+struct Write {
+  unsigned state;
+  unsigned row;
+  mlir::Value key;
+  mlir::Value scale; // null: one
+};
+
+struct Transition {
+  unsigned to, from;
+  mlir::Value value;
+};
+
+/// An output that contracts the value axes.
+struct Across {
+  mlir::Value replaced;
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>> reads; // (state, A)
+  mlir::Value vector; // null iff there are no reads
+  struct OfRow {
+    unsigned row;
+    mlir::Value key, vector;
+  };
+  llvm::SmallVector<OfRow> rows;
+  mlir::Value value; // null: zero
+};
+
+/// The attempt at one stage with one choice of value axes.
+class StageForm {
+public:
+  StageForm(rec::ProgramOp program, const StateGraph &graph,
+            const llvm::BitVector &stage,
+            llvm::ArrayRef<mlir::StringAttr> valueAxes);
+
+  /// True if the normal form exists; otherwise `obstacle()` says why not.
+  bool build();
+  const Obstacle &obstacle() const { return *problem; }
+
+  // The result, for StageIR.
+  llvm::ArrayRef<unsigned> states() const { return members; }
+  const StageAxes &stageAxes() const { return axes; }
+  llvm::SmallVector<mlir::StringAttr> keyAxes(unsigned state) const;
+  llvm::ArrayRef<Row> rows() const { return rowList; }
+  llvm::ArrayRef<Write> writes() const { return writeList; }
+  llvm::ArrayRef<Transition> transitions() const { return transitionList; }
+  llvm::ArrayRef<Across> acrosses() const { return acrossList; }
+  mlir::Value valueDecay() const { return decay; }
+  /// Values of the program that become rows, in the order found.
+  const llvm::MapVector<mlir::Value, unsigned> &outputs() const {
+    return outputRows;
+  }
+  rec::ValueBuilder &valueBuilder() { return values; }
+
+private:
+  // The walk (StageForm.cpp).
+  void visit(mlir::Operation *op);
+  bool visitMap(rec::MapOp op);
+  bool visitSum(mlir::Operation *op, mlir::Value form, mlir::Value factor,
+                llvm::ArrayRef<mlir::StringAttr> over);
+  bool read(mlir::Operation *op, const LinearForm &form, mlir::Value factor,
+            llvm::ArrayRef<mlir::StringAttr> over);
+  bool readAcross(mlir::Operation *op, const LinearForm &form,
+                  mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
+  bool scaleBy(mlir::Operation *op, const LinearForm &form, mlir::Value factor);
+  std::optional<LinearForm> asMatrix(const LinearForm &form, mlir::Operation *op);
+  LinearForm withConstant(LinearForm form, mlir::Value constant);
+  bool reject(mlir::Operation *op, const llvm::Twine &message);
+  bool makeOpaque(mlir::Operation *op, const llvm::Twine &why);
+  bool materialise(mlir::Value value);
+  bool isDependent(mlir::Value value) const {
+    return graph.dependsOn(value, stage);
+  }
+  bool mayUse(mlir::Operation *op, mlir::Value coefficient) const;
+
+  // Rows and updates (StageForm.cpp).
+  unsigned makeRow(const LinearForm &form, mlir::Location location);
+  unsigned freeRow(mlir::Value value, mlir::Location location);
+  bool finishUpdate(unsigned member);
+  bool addTransitions(unsigned member, const LinearForm &form);
+  bool addWrites(unsigned member, const LinearForm &form);
+  bool checkFrames();
+  bool checkKeys();
+
+  rec::ProgramOp program;
+  const StateGraph &graph;
+  llvm::BitVector stage;
+  llvm::BitVector descendants; // states whose update needs the stage's
+  llvm::SmallVector<unsigned> members; // state numbers in the graph
+  StageAxes axes;
+  mlir::OpBuilder builder;
+  rec::ValueBuilder values;
+  FormAlgebra algebra;
+  llvm::DenseSet<mlir::Operation *> slice;
+
+  llvm::DenseMap<mlir::Value, LinearForm> forms;
+  llvm::DenseMap<mlir::Value, Obstacle> opaque;
+  llvm::SmallVector<Row, 0> rowList;
+  llvm::DenseMap<mlir::Value, unsigned> freeRows;
+  llvm::SmallVector<Write> writeList;
+  llvm::SmallVector<Transition> transitionList;
+  llvm::SmallVector<Across, 0> acrossList;
+  llvm::MapVector<mlir::Value, unsigned> outputRows;
+  mlir::Value decay;
+  bool decayKnown = false;
+  bool contractsKeys = false;
+  std::optional<Obstacle> problem;
+};
+
+/// Makes the `rec.stage` of a form that was built and replaces the program's
+/// values by its results.
+void emitStage(StageForm &form, rec::ProgramOp program, const StateGraph &graph);
+
+} // namespace trowel
+
+#endif // TROWEL_PASSES_NORMALIZE_STAGEFORM_H

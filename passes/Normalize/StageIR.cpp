@@ -1,0 +1,145 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes a stage that was brought to normal form as a `rec.stage`:
+//
+//   %o = rec.stage ["S"] values ["V"] : tensor<…> {
+//     %u = rec.row reads(%minus_k) [0] … value %v
+//     rec.write 0 key %beta_k row %u
+//     rec.transition 0 from 0, %decay
+//     %0 = rec.row reads(%q_decayed) [0] rows(%u) couplings(%qk) …
+//     rec.yield %0
+//   }
+
+#include "passes/Normalize/StageForm.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace trowel {
+
+namespace {
+
+class StageEmitter {
+public:
+  StageEmitter(StageForm &form, rec::ProgramOp program, const StateGraph &graph)
+      : form(form), program(program), graph(graph),
+        builder(program.getContext()), values(form.valueBuilder()) {}
+
+  void emit();
+
+private:
+  void markUsed(unsigned row);
+  Value emitRow(const Row &row);
+  Value emitAcross(const Across &across);
+  Type vectorType() { return values.type(form.stageAxes().value); }
+
+  StageForm &form;
+  rec::ProgramOp program;
+  const StateGraph &graph;
+  OpBuilder builder;
+  rec::ValueBuilder &values;
+  SmallVector<bool> used;
+  SmallVector<Value> emitted;
+};
+
+void StageEmitter::markUsed(unsigned row) {
+  if (used[row])
+    return;
+  used[row] = true;
+  for (const auto &[other, coupling] : form.rows()[row].couplings)
+    markUsed(other);
+}
+
+Value StageEmitter::emitRow(const Row &row) {
+  SmallVector<Value> reads, rows, couplings;
+  SmallVector<int64_t> states;
+  for (const auto &[state, coefficient] : row.reads) {
+    states.push_back(state);
+    reads.push_back(coefficient);
+  }
+  for (const auto &[other, coupling] : row.couplings) {
+    rows.push_back(emitted[other]);
+    couplings.push_back(coupling);
+  }
+  return rec::RowOp::create(builder, row.location, vectorType(), reads, states,
+                            rows, couplings, row.value, row.scale);
+}
+
+Value StageEmitter::emitAcross(const Across &across) {
+  SmallVector<Value> reads, rows, keys, vectors;
+  SmallVector<int64_t> states;
+  for (const auto &[state, coefficient] : across.reads) {
+    states.push_back(state);
+    reads.push_back(coefficient);
+  }
+  for (const Across::OfRow &part : across.rows) {
+    rows.push_back(emitted[part.row]);
+    keys.push_back(part.key);
+    vectors.push_back(part.vector);
+  }
+  return rec::AcrossOp::create(builder, across.replaced.getLoc(),
+                               across.replaced.getType(), reads, states,
+                               across.vector, rows, keys, vectors, across.value);
+}
+
+void StageEmitter::emit() {
+  used.resize(form.rows().size());
+  emitted.resize(form.rows().size());
+  for (const Write &write : form.writes())
+    markUsed(write.row);
+  for (const auto &[value, row] : form.outputs())
+    markUsed(row);
+  for (const Across &across : form.acrosses())
+    for (const Across::OfRow &part : across.rows)
+      markUsed(part.row);
+
+  SmallVector<Attribute> names, valueAxes;
+  for (unsigned number : form.states())
+    names.push_back(graph.state(number).getNameAttr());
+  for (StringAttr axis : form.stageAxes().value)
+    valueAxes.push_back(axis);
+  SmallVector<Type> types(form.outputs().size(), vectorType());
+  for (const Across &across : form.acrosses())
+    types.push_back(across.replaced.getType());
+
+  builder.setInsertionPointToEnd(&program.getBody().front());
+  Location location = graph.state(form.states().front()).getLoc();
+  auto stage =
+      rec::StageOp::create(builder, location, types, builder.getArrayAttr(names),
+                           builder.getArrayAttr(valueAxes));
+  builder.setInsertionPointToEnd(&stage.getBody().emplaceBlock());
+  for (auto [index, row] : llvm::enumerate(form.rows()))
+    if (used[index])
+      emitted[index] = emitRow(row);
+  for (const Write &write : form.writes())
+    rec::WriteOp::create(builder, location, write.state, write.key,
+                         emitted[write.row], write.scale);
+  for (const Transition &transition : form.transitions())
+    rec::TransitionOp::create(builder, location, transition.to, transition.from,
+                              transition.value);
+  if (form.valueDecay())
+    rec::ValueDecayOp::create(builder, location, form.valueDecay());
+  SmallVector<Value> results;
+  for (const auto &[value, row] : form.outputs())
+    results.push_back(emitted[row]);
+  for (const Across &across : form.acrosses())
+    results.push_back(emitAcross(across));
+  rec::YieldOp::create(builder, location, results);
+
+  unsigned next = 0;
+  for (const auto &[value, row] : form.outputs())
+    Value(value).replaceAllUsesWith(stage.getResult(next++));
+  for (const Across &across : form.acrosses())
+    Value(across.replaced).replaceAllUsesWith(stage.getResult(next++));
+}
+
+} // namespace
+
+void emitStage(StageForm &form, rec::ProgramOp program,
+               const StateGraph &graph) {
+  StageEmitter(form, program, graph).emit();
+}
+
+} // namespace trowel

@@ -1,0 +1,42 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "passes/Pipelines/Pipelines.h"
+
+#include "passes/Chunk/Passes.h"
+#include "passes/Normalize/Passes.h"
+
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace trowel {
+
+void addNormalise(OpPassManager &manager) {
+  OpPassManager &program = manager.nest<rec::ProgramOp>();
+  program.addPass(createCSEPass());
+  program.addPass(createDelaysToStates());
+  program.addPass(createFormStages());
+}
+
+void addChunk(OpPassManager &manager, int64_t tokens) {
+  manager.addPass(createChunkPrograms(ChunkProgramsOptions{tokens}));
+  manager.nest<chunk::ProgramOp>().addPass(createCSEPass());
+}
+
+void registerTrowelPasses() {
+  registerNormalizePasses();
+  registerChunkPasses();
+  PassPipelineRegistration<>("rec-normalise",
+                             "Bring token programs to normal form",
+                             [](OpPassManager &manager) { addNormalise(manager); });
+  PassPipelineRegistration<>(
+      "rec-to-chunk", "Derive the chunk program of a token program",
+      [](OpPassManager &manager) {
+        addNormalise(manager);
+        addChunk(manager);
+      });
+}
+
+} // namespace trowel

@@ -1,0 +1,25 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The order in which passes run.
+#ifndef TROWEL_PASSES_PIPELINES_PIPELINES_H
+#define TROWEL_PASSES_PIPELINES_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+
+#include <cstdint>
+
+namespace trowel {
+
+/// Token program to normal form: `--rec-normalise`.
+void addNormalise(mlir::OpPassManager &manager);
+
+/// Normal form to chunk program. `tokens` in a chunk; 0 chooses.
+void addChunk(mlir::OpPassManager &manager, int64_t tokens = 0);
+
+/// Makes every pass and pipeline of ours known by name.
+void registerTrowelPasses();
+
+} // namespace trowel
+
+#endif // TROWEL_PASSES_PIPELINES_PIPELINES_H
