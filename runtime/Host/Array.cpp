@@ -4,8 +4,10 @@
 
 #include "frontend/Reference/Types.h"
 
-#include <cmath>
+#include <algorithm>
+#include <cassert>
 #include <cstring>
+#include <limits>
 
 namespace trowel::host {
 
@@ -75,8 +77,7 @@ template <class T> static T load(const void *bytes, int64_t index) {
   return value;
 }
 
-/// Element `index` as a number; integers beyond 2^53 lose digits.
-static double numberAt(const Array &array, int64_t index) {
+int64_t integerAt(const Array &array, int64_t index) {
   const char *bytes = array.bytes.data();
   switch (array.type) {
   case ElementType::Bool:
@@ -93,17 +94,31 @@ static double numberAt(const Array &array, int64_t index) {
   case ElementType::U32:
     return load<uint32_t>(bytes, index);
   case ElementType::I64:
-    return static_cast<double>(load<int64_t>(bytes, index));
-  case ElementType::U64:
-    return static_cast<double>(load<uint64_t>(bytes, index));
+    return load<int64_t>(bytes, index);
+  case ElementType::U64: // what exceeds an int64 fits nowhere else either
+    return static_cast<int64_t>(std::min<uint64_t>(
+        load<uint64_t>(bytes, index), std::numeric_limits<int64_t>::max()));
+  case ElementType::F16:
+  case ElementType::F32:
+  case ElementType::F64:
+    break;
+  }
+  assert(false && "no integers");
+  return 0;
+}
+
+static double numberAt(const Array &array, int64_t index) {
+  const char *bytes = array.bytes.data();
+  switch (array.type) {
   case ElementType::F16:
     return decode(formats::f16, load<uint16_t>(bytes, index));
   case ElementType::F32:
     return load<float>(bytes, index);
   case ElementType::F64:
     return load<double>(bytes, index);
+  default:
+    return static_cast<double>(integerAt(array, index));
   }
-  return 0;
 }
 
 static bool isFloat(ElementType type) { return type >= ElementType::F16; }

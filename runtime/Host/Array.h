@@ -43,6 +43,9 @@ struct Array {
 
 using ArrayMap = std::map<std::string, Array>;
 
+/// Element `index` of an array of integers.
+int64_t integerAt(const Array &array, int64_t index);
+
 /// The values of `array` as a tensor of the declared type, rounded to it.
 /// float16, float32 and float64 hold values; uint16 holds the bits of a bf16 or
 /// f16, uint8 those of an 8-bit float. i32 takes integers that fit. Nothing,

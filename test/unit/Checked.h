@@ -8,6 +8,8 @@
 #include "frontend/Grammar/Parser.h"
 #include "frontend/Sema/Sema.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -50,6 +52,17 @@ inline Checked checkText(const std::string &text,
       checked.diagnostics.push_back(std::move(diagnostic));
   }
   return checked;
+}
+
+/// The one attention of `text`, which must be right.
+inline Program checkedProgram(const std::string &text,
+                              const CheckOptions &options = {}) {
+  Checked checked = checkText(text, options);
+  if (!checked.program) {
+    std::fputs(checked.messages().c_str(), stderr);
+    std::abort();
+  }
+  return *checked.program;
 }
 
 } // namespace trowel::test

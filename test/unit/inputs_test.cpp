@@ -3,7 +3,7 @@
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Layout.h"
 #include "frontend/Reference/Types.h"
-#include "test/unit/ProgramBuilder.h"
+#include "test/unit/Checked.h"
 
 #include <gtest/gtest.h>
 
@@ -20,35 +20,26 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// A delta rule with a gate and inputs of every kind of range beside it.
 Program manyInputs() {
-  ProgramBuilder b;
-  AxisId K = b.axis("K", 16), V = b.axis("V", 4);
-  ExprPtr q = b.input("q", {K});
-  ExprPtr k = b.input("k", {K});
-  b.declared(DType::BF16, {});
-  ExprPtr v = b.input("v", {V});
-  b.declared(DType::F16, {});
-  ExprPtr g = b.input("g", {K});
-  b.declared(DType::F32, Interval{-infinity, 0, false, false});
-  ExprPtr beta = b.input("beta", {});
-  b.declared(DType::F32, Interval{0, 2, false, false});
-  b.input("open", {});
-  b.declared(DType::BF16, Interval{0, 1, true, false});
-  b.input("floored", {});
-  b.declared(DType::F32, Interval{-5, infinity, false, true});
-  b.input("below", {});
-  b.declared(DType::F32, Interval{-5, 0, false, true});
-  b.input("third", {});
-  b.declared(DType::BF16, Interval{-0.3, 0.3, false, false});
-  b.input("n", {});
-  b.declared(DType::I32, Interval{2, 5, false, false});
-  b.param("w", {K});
-  ExprPtr S = b.state("S", {K, V});
-  b.update(S, b.map(MapOp::Mul, {S, b.map(MapOp::Exp, {g})}));
-  ExprPtr rest = b.map(MapOp::Sub, {v, b.contract(k, S)});
-  ExprPtr write = b.map(MapOp::Mul, {b.map(MapOp::Mul, {beta, k}), rest});
-  b.update(S, b.map(MapOp::Add, {S, write}));
-  b.output("o", {V}, b.contract(q, S));
-  return b.program;
+  return checkedProgram(R"(
+    attention many(K = 16, V = 4) {
+      in q       : f32[K]
+      in k       : bf16[K]
+      in v       : f16[V]
+      in g       : f32[K] <= 0
+      in beta    : f32 in [0, 2]
+      in open    : bf16 in (0, 1]
+      in floored : f32 >= -5
+      in below   : f32 in [-5, 0)
+      in third   : bf16 in [-0.3, 0.3]
+      in n       : i32 in [2, 5]
+      in e       : e4m3[K] scale f32
+      param w    : f32[K]
+      state S    : f32[K, V]
+      S *= exp(g)
+      S += beta * k * (v - k @ S)
+      let extra = open + floored + below + third + n + w @ e
+      out o : f32[V] = q @ S + extra
+    })");
 }
 
 const Batch call{2, 50, 3, 1, {}};
