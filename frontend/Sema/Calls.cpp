@@ -27,6 +27,10 @@ bool Checker::takesArguments(const syntax::Expr &expr, size_t least,
   std::string help;
   bool isPair = most == 2 && count > 2 &&
                 (expr.name.text == "max" || expr.name.text == "min");
+  if (expr.name.text == "where")
+    help = "`where(condition, a, b)`: a where the condition holds, else b";
+  if (expr.name.text == "min" && count == 1)
+    help = "only `max` reduces: the least element is `-max[…](-x)`";
   if (isPair)
     help =
         "nest them: `" + expr.name.text + "(a, " + expr.name.text + "(b, c))`";

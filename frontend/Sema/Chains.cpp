@@ -129,13 +129,6 @@ ExprPtr Checker::combine(const ExprPtr &left, const Link &link,
                 : op == "*" ? MapOp::Mul
                 : op == "/" ? MapOp::Div
                             : MapOp::Mod;
-  bool isIntegerByZero = mapOp == MapOp::Mod && isNumber(link.value) &&
-                         link.value->number == 0 &&
-                         left->scalar == Expr::Scalar::Integer;
-  if (isIntegerByZero) {
-    error(link.whole->location, "a remainder by zero");
-    return nullptr;
-  }
   return build.map(mapOp, {left, link.value}, link.whole->location);
 }
 

@@ -61,9 +61,12 @@ Diagnostic &Checker::error(Location at, std::string message, std::string help) {
   diagnostic.location = at;
   diagnostic.message = std::move(message);
   diagnostic.help = std::move(help);
-  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame)
-    note(diagnostic, frame->call,
-         "in this call of " + quote(frame->function->name.text));
+  // The innermost calls, and the one that the attention itself makes.
+  constexpr size_t innermost = 3;
+  for (size_t i = frames.size(); i-- > 0;)
+    if (i == 0 || frames.size() - i <= innermost)
+      note(diagnostic, frames[i].call,
+           "in this call of " + quote(frames[i].function->name.text));
   diagnostics.push_back(std::move(diagnostic));
   return diagnostics.back();
 }
@@ -117,8 +120,8 @@ bool Checker::refuseReserved(const syntax::Name &name) {
   if (!isReserved(name.text))
     return false;
   error(name.location,
-        quote(name.text) + " is " + reservedFor(name.text) +
-            " and cannot be declared",
+        quote(name.text) + " cannot be declared: it is " +
+            reservedFor(name.text),
         "give it another name");
   return true;
 }
@@ -161,7 +164,8 @@ std::vector<std::string> Checker::visibleNames() const {
 }
 
 /// Reports a name that stands for nothing, once.
-void Checker::reportUnknown(const syntax::Name &name) {
+void Checker::reportUnknown(const syntax::Name &name,
+                            const std::string &otherHelp) {
   if (name.text.empty())
     return;
   if (!frames.empty()) {
@@ -183,10 +187,14 @@ void Checker::reportUnknown(const syntax::Name &name) {
     note(diagnostic, below->second, "it is declared here");
     return;
   }
-  std::string help;
+  std::string help = otherHelp;
   std::vector<std::string> names = visibleNames();
   names.insert(names.end(), {"inf", "pi"});
-  if (auto other = nearest(name.text, names))
+  if (localNames.count(name.text))
+    help = "the " + quote(name.text) +
+           " of a loop is local to it: declare it "
+           "outside";
+  else if (auto other = nearest(name.text, names))
     help = "did you mean " + quote(*other) + "?";
   else if (isFunction(name.text) || functionNamed(name.text))
     help =
@@ -244,7 +252,7 @@ void Checker::finish() {
   if (!hasOutput)
     error(attention.name.location,
           "attention " + quote(attention.name.text) + " has no `out`",
-          "add what it computes: `out o : f32[V] = …`");
+          "add what it computes: `out o : f32[…] = …`");
   if (hasErrors())
     return;
   warnOfIdleStates();

@@ -60,7 +60,8 @@ private:
   const Symbol *find(const std::string &name) const;
   bool declare(const syntax::Name &name, Symbol symbol);
   bool refuseReserved(const syntax::Name &name);
-  void reportUnknown(const syntax::Name &name);
+  void reportUnknown(const syntax::Name &name,
+                     const std::string &otherHelp = "");
   std::vector<std::string> visibleNames() const;
   std::string describe(const Symbol &symbol) const;
   void collectNames();
@@ -120,8 +121,16 @@ private:
                 const syntax::Expr &source);
   bool fitsSharing(const Declaration &target, Flow flow, const ExprPtr &value,
                    const syntax::Expr &source);
-  std::string helpForAxes(const Declaration &target, const ExprPtr &value,
-                          const Axes &missing, const Axes &extra) const;
+  std::string helpForAxes(const Declaration &target, Flow flow,
+                          const ExprPtr &value, const Axes &missing,
+                          const Axes &extra) const;
+  std::string helpForWrongSum(const ExprPtr &value, const Axes &missing,
+                              const Axes &extra) const;
+  std::string helpForRename(const ExprPtr &value, const Axes &missing,
+                            const Axes &from) const;
+  std::string helpForExtra(const ExprPtr &value, const Axes &extra) const;
+  std::string helpForMissing(const Declaration &target, Flow flow,
+                             const ExprPtr &value, const Axes &missing) const;
   std::string valueWithAxes(const Axes &axes) const;
   std::string sourceOf(const ExprPtr &expr) const;
 
@@ -188,6 +197,7 @@ private:
                      const syntax::Expr &index);
   ExprPtr pickAt(ExprPtr x, AxisId axis, const syntax::Expr &index,
                  const std::string &name);
+  bool checkIndexName(const syntax::Expr &index);
   AxisId loopAxisOf(const syntax::Expr &index) const;
 
   // Delays.cpp
@@ -245,10 +255,12 @@ private:
   std::vector<std::string> loopNames; // "i = 0" of the loops being unrolled
   std::map<std::string, Location> declaredBelow; // every top-level name
   std::set<std::string> unknownNames;            // reported already
+  std::set<std::string> localNames;              // of loops that have ended
   std::map<int, int> letOfOutput;     // outputs that later lines read
   std::map<int, int> scaleOf;         // inputs to the inputs that scale them
   std::map<AxisId, AxisId> blockAxes; // of scales: blocks of which axis
   std::unordered_map<ExprPtr, const syntax::Expr *> sources;
+  std::set<AxisId> derivedAxes; // by `dim`
   std::set<int> readStates, updatedStates;
   int depth = 0;
   int64_t steps = 0;

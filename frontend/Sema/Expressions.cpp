@@ -16,12 +16,12 @@ using Kind = syntax::Expr::Kind;
 /// Checks an expression and remembers where it came from.
 ExprPtr Checker::check(const syntax::Expr *expr) {
   constexpr int deepest = 400;
-  constexpr int64_t mostSteps = 1000000;
+  constexpr int64_t mostSteps = 200000;
   if (!expr || steps > mostSteps)
     return nullptr;
   if (++steps > mostSteps) {
-    error(expr->location, "the program is too large once loops and `fn`s are "
-                          "expanded");
+    error(frames.empty() ? expr->location : frames[0].call,
+          "the program is too large once its loops and `fn`s are written out");
     return nullptr;
   }
   if (depth >= deepest) {
@@ -86,7 +86,7 @@ ExprPtr Checker::arithmetic(ExprPtr x, const syntax::Expr &source) {
   if (x && x->scalar == Expr::Scalar::Boolean) {
     error(source.location, quote(source) + " is a condition, not a number",
           "to make a number of it write " +
-              quote("where(" + print(source) + ", 1, 0)"));
+              quote("where(" + printBare(source) + ", 1, 0)"));
     return nullptr;
   }
   return withoutPlainAxes(std::move(x), source);

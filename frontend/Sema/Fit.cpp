@@ -66,61 +66,95 @@ static ExprPtr search(const ExprPtr &expr, const Predicate &predicate) {
   return search(expr, predicate, seen);
 }
 
+/// A product that sums over the wrong axis of a matrix.
+std::string Checker::helpForWrongSum(const ExprPtr &value, const Axes &missing,
+                                     const Axes &extra) const {
+  ExprPtr product = search(value, [&](const Expr &expr) {
+    return expr.kind == Expr::Kind::Contract &&
+           common(expr.over, missing) == missing &&
+           common(expr.axes, extra) == extra;
+  });
+  auto source = product ? sources.find(product) : sources.end();
+  if (source == sources.end())
+    return "";
+  std::string other = valueWithAxes(extra);
+  return quote(*source->second) + " sums over " +
+         nameAxes(program, product->over) + " and leaves " +
+         printAxes(program, product->axes) + "; to keep " +
+         nameAxes(program, missing) + " multiply by a value with " +
+         nameAxes(program, extra) +
+         (other.empty() ? "" : ", such as " + quote(other));
+}
+
+/// An axis of the same size under another name: one of `from` for the missing.
+std::string Checker::helpForRename(const ExprPtr &value, const Axes &missing,
+                                   const Axes &from) const {
+  if (missing.size() != 1)
+    return "";
+  const Axis &to = program.axes[missing[0]];
+  for (AxisId axis : from) {
+    // Sizes of the header may be equal by chance.
+    bool isDerived = derivedAxes.count(axis) || derivedAxes.count(missing[0]);
+    if (!isDerived || program.axes[axis].size != to.size)
+      continue;
+    ExprPtr named = search(value, [&](const Expr &expr) {
+      return expr.operands.empty() && expr.axes == Axes{axis};
+    });
+    std::string text = named ? sourceOf(named) : "";
+    return "axis " + to.name + " has the size of axis " +
+           program.axes[axis].name + "; one becomes the other by " +
+           quote((text.empty() ? "x" : text) + "[" + program.axes[axis].name +
+                 " -> " + to.name + "]");
+  }
+  return "";
+}
+
+/// A `*` that should have been an `@`, or a sum left out.
+std::string Checker::helpForExtra(const ExprPtr &value,
+                                  const Axes &extra) const {
+  ExprPtr product = search(value, [&](const Expr &expr) {
+    return expr.kind == Expr::Kind::Map && expr.mapOp == MapOp::Mul &&
+           common(expr.operands[0]->axes, expr.operands[1]->axes) == extra;
+  });
+  std::string left = product ? sourceOf(product->operands[0]) : "";
+  std::string right = product ? sourceOf(product->operands[1]) : "";
+  if (!left.empty() && !right.empty())
+    return "did you mean " + quote(left + " @ " + right) + "? It sums over " +
+           nameAxes(program, extra);
+  std::string list;
+  for (AxisId axis : extra)
+    list += (list.empty() ? "" : ", ") + program.axes[axis].name;
+  return "to sum over " + nameAxes(program, extra) + " write `sum[" + list +
+         "](…)` or a product with `@`";
+}
+
+std::string Checker::helpForMissing(const Declaration &target, Flow flow,
+                                    const ExprPtr &value,
+                                    const Axes &missing) const {
+  std::string other = valueWithAxes(missing);
+  std::string help = helpForRename(value, missing, value->axes);
+  if (help.empty() || !other.empty())
+    help = "multiply by a value with " + nameAxes(program, missing) +
+           (other.empty() ? "" : ", such as " + quote(other));
+  if (flow != Flow::Output)
+    return help;
+  std::string axes = value->axes.empty() ? "" : printAxes(program, value->axes);
+  return help + ", or declare " +
+         quote("out " + target.name + " : " + print(target.dtype) + axes);
+}
+
 /// How to get from the value's axes to the target's.
-std::string Checker::helpForAxes(const Declaration &target,
+std::string Checker::helpForAxes(const Declaration &target, Flow flow,
                                  const ExprPtr &value, const Axes &missing,
                                  const Axes &extra) const {
-  bool isSwapped = !missing.empty() && !extra.empty();
-  if (isSwapped) {
-    // A product that sums over the wrong axis of a matrix.
-    ExprPtr product = search(value, [&](const Expr &expr) {
-      return expr.kind == Expr::Kind::Contract &&
-             common(expr.over, missing) == missing &&
-             common(expr.axes, extra) == extra;
-    });
-    std::string text = product ? sourceOf(product) : "";
-    if (!text.empty()) {
-      std::string other = valueWithAxes(extra);
-      return quote(text) + " sums over " + nameAxes(program, product->over) +
-             " and leaves " + printAxes(program, product->axes) + "; to keep " +
-             nameAxes(program, missing) + " multiply by a value with " +
-             nameAxes(program, extra) +
-             (other.empty() ? "" : ", such as " + quote(other));
-    }
-    bool isRename =
-        missing.size() == 1 && extra.size() == 1 &&
-        program.axes[missing[0]].size == program.axes[extra[0]].size;
-    if (isRename)
-      return "to give the axis another name write `x[" +
-             program.axes[extra[0]].name + " -> " +
-             program.axes[missing[0]].name + "]`";
-  }
-  if (!extra.empty()) {
-    ExprPtr product = search(value, [&](const Expr &expr) {
-      return expr.kind == Expr::Kind::Map && expr.mapOp == MapOp::Mul &&
-             common(expr.operands[0]->axes, expr.operands[1]->axes) == extra;
-    });
-    if (product && missing.empty()) {
-      std::string left = sourceOf(product->operands[0]);
-      std::string right = sourceOf(product->operands[1]);
-      if (!left.empty() && !right.empty())
-        return quote(left + " @ " + right) + " sums over " +
-               nameAxes(program, extra) + ", " + quote(left + " * " + right) +
-               " does not";
-    }
-    std::string list;
-    for (AxisId axis : extra)
-      list += (list.empty() ? "" : ", ") + program.axes[axis].name;
-    return missing.empty() ? "to sum over " + nameAxes(program, extra) +
-                                 " write `sum[" + list + "](…)` or `@`"
-                           : "";
-  }
-  std::string other = valueWithAxes(missing);
-  if (!other.empty())
-    return "multiply by a value with " + nameAxes(program, missing) +
-           ", such as " + quote(other);
-  (void)target;
-  return "multiply by a value with " + nameAxes(program, missing);
+  if (extra.empty())
+    return helpForMissing(target, flow, value, missing);
+  if (flow == Flow::Multiply)
+    return "a factor scales along the axes of the state and has no others";
+  if (missing.empty())
+    return helpForExtra(value, extra);
+  std::string help = helpForWrongSum(value, missing, extra);
+  return help.empty() ? helpForRename(value, missing, extra) : help;
 }
 
 bool Checker::fitsAxes(const Declaration &target, Flow flow,
@@ -149,8 +183,21 @@ bool Checker::fitsAxes(const Declaration &target, Flow flow,
     message += ", ";
   if (!extra.empty())
     message += nameAxes(program, extra) +
-               (extra.size() == 1 ? " is too many" : " are too many");
-  error(source.location, message, helpForAxes(target, value, missing, extra));
+               (extra.size() == 1 ? " is extra" : " are extra");
+  std::string help = helpForAxes(target, flow, value, missing, extra);
+  bool isSpecific = help.find("did you mean") == 0;
+  Diagnostic &diagnostic = error(source.location, message, help);
+  if (isSpecific)
+    return false;
+  // Where the first extra axis comes in, when the value is more than that.
+  ExprPtr leaf = search(value, [&](const Expr &expr) {
+    return expr.operands.empty() && !common(expr.axes, extra).empty() &&
+           common(expr.axes, own).empty();
+  });
+  std::string text = leaf && leaf != value ? sourceOf(leaf) : "";
+  if (!text.empty())
+    note(diagnostic, leaf->location,
+         quote(text) + " has " + printAxes(program, leaf->axes));
   return false;
 }
 

@@ -34,6 +34,10 @@ void Checker::checkFunctions() {
   }
 }
 
+static std::string count(size_t number, const char *one, const char *more) {
+  return std::to_string(number) + " " + (number == 1 ? one : more);
+}
+
 static std::string signature(const syntax::Function &function) {
   auto list = [](const std::vector<syntax::Name> &names) {
     std::string text;
@@ -55,9 +59,9 @@ bool Checker::bindFunction(const syntax::Function &function,
     Diagnostic &diagnostic =
         error(expr.location,
               quote(expr.name.text) + " takes " +
-                  std::to_string(function.axes.size()) + " axes and " +
-                  std::to_string(function.parameters.size()) + " values, not " +
-                  std::to_string(expr.axes.size()) + " and " +
+                  count(function.axes.size(), "axis", "axes") + " and " +
+                  count(function.parameters.size(), "value", "values") +
+                  ", not " + std::to_string(expr.axes.size()) + " and " +
                   std::to_string(expr.arguments.size()),
               "it is called as " + quote(signature(function)));
     note(diagnostic, function.name.location, "it is declared here");

@@ -80,6 +80,8 @@ void Checker::checkFor(const syntax::Statement &statement) {
       for (const syntax::StatementPtr &inner : statement.body)
         if (inner)
           checkStatement(*inner);
+    for (const auto &[local, symbol] : scopes.back().names)
+      localNames.insert(local);
     scopes.pop_back();
     loopNames.pop_back();
     if (!isBound)

@@ -55,7 +55,7 @@ static std::string printCall(const syntax::Expr &expr) {
   return text + "(" + arguments + ")";
 }
 
-static std::string printBare(const syntax::Expr &expr) {
+std::string printBare(const syntax::Expr &expr) {
   using Kind = syntax::Expr::Kind;
   auto operand = [&](size_t i) {
     return i < expr.operands.size() && expr.operands[i]

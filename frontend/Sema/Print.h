@@ -15,6 +15,8 @@ namespace trowel::sema {
 
 /// The expression as source text on one line.
 std::string print(const syntax::Expr &expr);
+/// Without the parentheses around the whole.
+std::string printBare(const syntax::Expr &expr);
 /// In backquotes; long ones are cut.
 std::string quote(const syntax::Expr &expr);
 std::string quote(const std::string &text);

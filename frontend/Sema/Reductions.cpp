@@ -52,9 +52,13 @@ Checker::readReducedAxes(const syntax::Expr &expr, const ExprPtr &x) {
     if (!axis)
       return std::nullopt;
     if (!contains(x->axes, *axis)) {
-      error(axisName.location, quote(source) + " has " +
-                                   printAxes(program, x->axes) +
-                                   " and no axis " + quote(axisName.text));
+      // Inside a `fn` the axis has another name than outside.
+      const std::string &real = program.axes[*axis].name;
+      std::string called =
+          real == axisName.text ? "" : " (" + real + " in this call)";
+      error(axisName.location,
+            quote(source) + " has " + printAxes(program, x->axes) +
+                " and no axis " + quote(axisName.text) + called);
       return std::nullopt;
     }
     result.axes = unite(result.axes, {*axis});
@@ -92,7 +96,7 @@ ExprPtr Checker::reduceOverHeads(const syntax::Expr &expr, ExprPtr x,
     error(expr.location,
           quote(*expr.arguments[0].value) + " is " + print(x->sharing) +
               ": there is nothing to reduce over " +
-              (to == Sharing::Shared ? "heads" : "a group"),
+              (to == Sharing::Shared ? "the heads" : "the heads of a group"),
           "leave " + quote(name) + " out");
     return nullptr;
   }

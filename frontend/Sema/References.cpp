@@ -135,8 +135,15 @@ ExprPtr Checker::applyRename(ExprPtr x, const syntax::Expr &expr,
     std::string own =
         quote(expr.name.text) + " has " + printAxes(program, before);
     if (!contains(before, *from) || !contains(x->axes, *from)) {
+      bool isSwapped = contains(before, *to) &&
+                       program.axes[*from].size == program.axes[*to].size;
       error(fromName.location,
-            own + " and no axis " + quote(fromName.text) + " to rename");
+            own + " and no axis " + quote(fromName.text) + " to rename",
+            isSwapped ? "`x[old -> new]`: did you mean " +
+                            quote(expr.name.text + "[" + toName.text + " -> " +
+                                  fromName.text + "]") +
+                            "?"
+                      : "");
       return nullptr;
     }
     if (contains(before, *to) || contains(x->axes, *to)) {
@@ -147,11 +154,14 @@ ExprPtr Checker::applyRename(ExprPtr x, const syntax::Expr &expr,
     }
     int64_t a = program.axes[*from].size, b = program.axes[*to].size;
     if (a != b) {
-      error(picker.location,
-            "axis " + quote(fromName.text) + " has size " + std::to_string(a) +
-                ", axis " + quote(toName.text) + " has " + std::to_string(b),
-            "a renamed axis keeps its size: `dim " + toName.text + " = " +
-                fromName.text + "`");
+      Diagnostic &diagnostic = error(
+          picker.location,
+          "axis " + quote(fromName.text) + " has size " + std::to_string(a) +
+              ", axis " + quote(toName.text) + " has " + std::to_string(b),
+          "a renamed axis keeps its size: `dim " + toName.text + " = " +
+              fromName.text + "`");
+      note(diagnostic, program.axes[*to].location,
+           quote(toName.text) + " is declared here");
       return nullptr;
     }
     x = build.rename(x, *from, *to, expr.location);
@@ -207,6 +217,17 @@ AxisId Checker::loopAxisOf(const syntax::Expr &index) const {
   return -1;
 }
 
+/// A name in an index that stands for nothing says so first.
+bool Checker::checkIndexName(const syntax::Expr &index) {
+  bool isUnknown = index.kind == syntax::Expr::Kind::Reference &&
+                   !isReserved(index.name.text) && !find(index.name.text);
+  if (!isUnknown)
+    return check(&index) != nullptr;
+  reportUnknown(index.name, "an index is a constant, the variable of a loop, "
+                            "or `t - n` for an earlier token");
+  return false;
+}
+
 ExprPtr Checker::applyIndex(ExprPtr x, const syntax::Expr &expr,
                             const syntax::Expr &index) {
   AxisId axis = loopAxisOf(index);
@@ -215,16 +236,19 @@ ExprPtr Checker::applyIndex(ExprPtr x, const syntax::Expr &expr,
   for (AxisId own : x->axes)
     if (program.axes[own].isPlainNumber)
       return pickAt(std::move(x), own, index, expr.name.text);
-  if (!check(&index)) // a name that is unknown says so first
+  if (!checkIndexName(index))
     return nullptr;
   const std::string &name = expr.name.text;
   std::string help;
   if (axis >= 0)
     help = print(index) + " ranges over " + nameAxes(program, {axis});
-  else if (!x->axes.empty())
-    help = "pick along a named axis: " +
-           quote(name + "[" + program.axes[x->axes[0]].name + " = " +
-                 print(index) + "]");
+  else if (!x->axes.empty()) {
+    std::vector<std::string> picks;
+    for (AxisId own : x->axes)
+      picks.push_back(quote(name + "[" + program.axes[own].name + " = " +
+                            print(index) + "]"));
+    help = "pick along a named axis: " + enumerate(picks, "or");
+  }
   error(index.location,
         quote(name) + (x->axes.empty() ? " has no axes left to index"
                        : axis >= 0 ? " has " + printAxes(program, x->axes) +

@@ -64,8 +64,10 @@ void Checker::declareSizes() {
     declare(size.name, symbol);
   }
   for (const auto &[name, value] : given) {
-    std::string help =
-        names.empty() ? "it has no sizes" : "its sizes are " + enumerate(names);
+    std::string help = names.empty() ? std::string("it has no sizes")
+                                     : (names.size() == 1 ? "its only size is "
+                                                          : "its sizes are ") +
+                                           enumerate(names);
     if (auto other = nearest(name, names))
       help = "did you mean `-D " + *other + "=" + std::to_string(value) + "`?";
     error(attention.name.location,
@@ -89,7 +91,7 @@ void Checker::declareDim(const syntax::Statement &statement) {
   bool isAxis = symbol.kind == Symbol::Kind::Axis;
   if (!declare(name, std::move(symbol)) || !isAxis)
     return;
-  addAxis(name.text, *size, name.location);
+  derivedAxes.insert(addAxis(name.text, *size, name.location));
   program.sizes.emplace_back(name.text, *size);
 }
 

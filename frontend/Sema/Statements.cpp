@@ -148,7 +148,8 @@ bool Checker::isAssignable(const syntax::Statement &statement,
       return symbol->kind == Symbol::Kind::State;
   if (!symbol && refuseReserved(name))
     return false;
-  std::string letHelp = "a new value needs a name of its own: `let x = …`";
+  std::string letHelp =
+      "a new value needs a name of its own: `let " + name.text + "2 = …`";
   if (symbol) {
     Diagnostic &diagnostic =
         error(name.location,
