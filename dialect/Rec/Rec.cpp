@@ -136,7 +136,7 @@ LogicalResult PickOp::verify() {
 
 LogicalResult StageOp::verify() {
   for (Operation &op : getBody().front().without_terminator())
-    if (!isa<RowOp, WriteOp, TransitionOp, ValueDecayOp, AcrossOp>(op))
+    if (!isa<RowOp, ScalarRowOp, WriteOp, TransitionOp, ValueDecayOp, AcrossOp>(op))
       return emitOpError("holds an operation that is not of its normal form");
   return success();
 }

@@ -315,7 +315,8 @@ def Rec_StageOp : Rec_Op<"stage", [
     For states `S_j` with key axes `K_j` and the common value axes `V`, all read
     as they were when the token began, one token means
 
-        row r:        x_r = w_r + pv_r * (sum_j B_rj @ S_j) + sum_q c_rq * x_q
+        row r:        x_r = w_r + pv_r * (sum_j B_rj @ S_j) + sum_q c_rq * x_q + sum_i d_ri * y_i
+        scalar i:     y_i = sum_V p_i * x_r
         end of token: S_i = gv * (sum_j Phi_ij * S_j) + sum_w kappa_wi * x_w
 
     with `B`, `kappa` and `Phi` on key axes only, `w`, `pv` and `gv` on value
@@ -340,18 +341,33 @@ def Rec_RowOp : Rec_Op<"row", [AttrSizedOperandSegments, ParentOneOf<["StageOp"]
   let description = [{
     `reads` are the coefficients `B`, one for each state index in `states`;
     `rows` are earlier rows of this token with their `couplings`; `value` is
-    `w`; `scale` is `pv`.
+    `w`; `scale` is `pv`; `scalars` are earlier scalars of this token with
+    their `coefficients` `d`, on value axes.
   }];
   let arguments = (ins Variadic<Rec_Value>:$reads, DenseI64ArrayAttr:$states,
                        Variadic<Rec_Value>:$rows, Variadic<Rec_Value>:$couplings,
-                       Optional<Rec_Value>:$value, Optional<Rec_Value>:$scale);
+                       Optional<Rec_Value>:$value, Optional<Rec_Value>:$scale,
+                       Variadic<Rec_Value>:$scalars,
+                       Variadic<Rec_Value>:$coefficients);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = [{
     `reads` `(` ($reads^ `:` type($reads))? `)` $states
     `rows` `(` ($rows^ `:` type($rows))? `)`
     `couplings` `(` ($couplings^ `:` type($couplings))? `)`
     (`value` $value^ `:` type($value))? (`scale` $scale^ `:` type($scale))?
-    attr-dict `->` type($result)
+    (`scalars` $scalars^ `:` type($scalars) `coefficients` $coefficients
+     `:` type($coefficients))? attr-dict `->` type($result)
+  }];
+}
+
+def Rec_ScalarRowOp : Rec_Op<"scalar_row", [Pure, ParentOneOf<["StageOp"]>]> {
+  let summary = "contracts a row with a vector: a read of every axis";
+  let description = [{ `result = sum over the value axes of row * vector`. }];
+  let arguments = (ins Rec_Value:$row, Rec_Value:$vector);
+  let results = (outs Rec_Value:$result);
+  let assemblyFormat = [{
+    $row `with` $vector attr-dict `:` type($row) `,` type($vector) `->`
+    type($result)
   }];
 }
 

@@ -3,6 +3,7 @@
 //
 // Over a chunk, with S0 the states as it begins:
 //
+//   scalars       y = y0 + N y   reads of every axis, solved for first
 //   solved rows   U = X + M U      X = w + F S0 + G U_free
 //   outputs       O = w + F S0 + G_free U_free + G U
 //   states        S = Phi S0 + Kh^T U
@@ -82,8 +83,13 @@ private:
   Value withinPart(rec::RowOp row, llvm::function_ref<bool(unsigned)> take);
   bool sharesProduct(rec::RowOp row, unsigned coupling);
   Value scaled(rec::RowOp row, Value tile);
+  void solveScalar();
+  Value scalarMatrix(rec::ScalarRowOp scalar, ArrayRef<Slot *> pure);
+  Value scalarTile(Value scalar);
+  Value plusScalars(rec::RowOp row, Value result);
   Value solveMatrix();
   Value solveSide(rec::RowOp row);
+  Value stackRows(ArrayRef<Value> tiles);
   void solve();
   Value nowTile(Slot &slot);
   Value outputRow(rec::RowOp row);
@@ -107,6 +113,7 @@ private:
   SmallVector<rec::RowOp> solved;
   SmallVector<Slot, 0> slots;
   SmallVector<Slot *> solvedSlots, freeSlots;
+  DenseMap<Value, Value> scalars; // tiles on `t` alone
 };
 
 SmallVector<SmallVector<StringAttr>> StageChunker::keyAxesOfStates() {
@@ -172,7 +179,9 @@ void StageChunker::makeSlots() {
     if (llvm::is_contained(solved, slot.row)) {
       solvedSlots.push_back(&slot);
     } else if (!slot.keys.empty()) {
-      slot.later = nowTile(slot);
+      slot.now = full(slot.row.getValue() ? tileOf(slot.row.getValue())
+                                          : values.real(0));
+      slot.later = slot.now;
       freeSlots.push_back(&slot);
     }
   }
@@ -313,6 +322,85 @@ Value StageChunker::solveMatrix() {
   return keySide.gram(rows, keys, within);
 }
 
+/// N: what a scalar of a token makes of the later tokens' scalars, through the
+/// rows that it scales.
+Value StageChunker::scalarMatrix(rec::ScalarRowOp scalar, ArrayRef<Slot *> pure) {
+  auto row = scalar.getRow().getDefiningOp<rec::RowOp>();
+  Value vector = full(tileOf(scalar.getVector()));
+  Value scaledVector =
+      row.getScale() ? values.mul(vector, tileOf(row.getScale())) : vector;
+  Value matrix, diagonal;
+  for (Slot *slot : pure) {
+    Value coefficient = full(tileOf(slot->row.getCoefficients().front()));
+    Value onKeys = keySide.gram({readsOf(row)}, {slot->keys}, {});
+    Value onValues =
+        valueSide.gram({PerState{{0, scaledVector}}}, {PerState{{0, coefficient}}}, {});
+    matrix = sum(matrix, values.mul(onKeys, onValues));
+    for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings()))
+      if (other.getDefiningOp() == slot->row)
+        diagonal = sum(diagonal,
+                       values.contract(values.mul(vector, tileOf(coupling)),
+                                       coefficient, valueAxes()));
+  }
+  if (diagonal)
+    matrix = sum(matrix, keySide.gram({PerState{}}, {PerState{}}, {{0, 0, diagonal}}));
+  return matrix;
+}
+
+/// Solves for the scalar that scales rows which feed writes: with those rows as
+/// if it were zero, then with a column of its own.
+void StageChunker::solveScalar() {
+  SmallVector<Slot *> pure;
+  for (Slot *slot : freeSlots)
+    if (!slot->row.getScalars().empty())
+      pure.push_back(slot);
+  if (pure.empty())
+    return;
+  auto scalar = pure.front()->row.getScalars().front().getDefiningOp<rec::ScalarRowOp>();
+  Value side = values.contract(
+      outputRow(scalar.getRow().getDefiningOp<rec::RowOp>()),
+      full(tileOf(scalar.getVector())), valueAxes());
+  Value right = stackRows({perToken(values, side)});
+  Value solution = chunk::SolveOp::create(
+      values.getBuilder(), values.getLocation(), right.getType(),
+      scalarMatrix(scalar, pure), right, Value(), "none");
+  scalars[scalar.getResult()] = pickRow(solution, 0);
+  for (Slot *slot : pure) {
+    slot->now = plusScalars(slot->row, slot->now);
+    slot->later = slot->now;
+  }
+}
+
+Value StageChunker::scalarTile(Value scalar) {
+  Value &tile = scalars[scalar];
+  if (!tile) {
+    auto op = scalar.getDefiningOp<rec::ScalarRowOp>();
+    Value row = outputRow(op.getRow().getDefiningOp<rec::RowOp>());
+    tile = values.contract(row, full(tileOf(op.getVector())), valueAxes());
+  }
+  return tile;
+}
+
+Value StageChunker::plusScalars(rec::RowOp row, Value result) {
+  for (auto [scalar, coefficient] :
+       llvm::zip(row.getScalars(), row.getCoefficients()))
+    result = sum(result, values.mul(tileOf(coefficient), scalarTile(scalar)));
+  return result;
+}
+
+/// Tiles of rows along `t.r`.
+Value StageChunker::stackRows(ArrayRef<Value> tiles) {
+  rec::AxisOrder order = values.getOrder();
+  order.setSize(axis("t.r"), static_cast<int64_t>(tiles.size()));
+  Builder &builder = values.getBuilder();
+  RankedTensorType type =
+      order.type(builder.getContext(),
+                 order.unite(rec::axesOf(tiles.front()), {axis("t.r")}),
+                 builder.getF32Type());
+  return chunk::StackOp::create(values.getBuilder(), values.getLocation(), type,
+                                tiles, "t.r");
+}
+
 void StageChunker::solve() {
   if (solved.empty())
     return;
@@ -325,17 +413,10 @@ void StageChunker::solve() {
     if (slotOf(row).scale)
       inclusive = "column";
   }
-  rec::AxisOrder order = values.getOrder();
-  order.setSize(axis("t.r"), static_cast<int64_t>(solved.size()));
-  OpBuilder &builder = values.getBuilder();
-  RankedTensorType type =
-      order.type(builder.getContext(),
-                 order.unite(rec::axesOf(sides.front()), {axis("t.r")}),
-                 builder.getF32Type());
-  Value right = chunk::StackOp::create(builder, values.getLocation(), type,
-                                       sides, "t.r");
-  Value rows = chunk::SolveOp::create(builder, values.getLocation(), type,
-                                      solveMatrix(), right, decay, inclusive);
+  Value right = stackRows(sides);
+  Value rows = chunk::SolveOp::create(values.getBuilder(), values.getLocation(),
+                                      right.getType(), solveMatrix(), right,
+                                      decay, inclusive);
   for (auto [index, row] : llvm::enumerate(solved)) {
     Slot &slot = slotOf(row);
     slot.now = pickRow(rows, index);
@@ -356,6 +437,7 @@ Value StageChunker::outputRow(rec::RowOp row) {
                }));
   if (row.getValue())
     result = sum(result, tileOf(row.getValue()));
+  result = plusScalars(row, result);
   return full(result ? result : values.real(0));
 }
 
@@ -432,6 +514,7 @@ void StageChunker::updateStates() {
 SmallVector<Value> StageChunker::run() {
   readTransition();
   makeSlots();
+  solveScalar();
   solve();
   SmallVector<Value> results;
   for (Value value : stage.getBody().front().getTerminator()->getOperands()) {

@@ -163,12 +163,25 @@ void FormAlgebra::accumulate(
   terms.push_back({index, factor});
 }
 
+void FormAlgebra::accumulate(
+    SmallVectorImpl<std::pair<unsigned, Value>> &terms, unsigned index,
+    Value coefficient) {
+  for (auto &[i, known] : terms)
+    if (i == index) {
+      known = values.add(known, coefficient);
+      return;
+    }
+  terms.push_back({index, coefficient});
+}
+
 LinearForm FormAlgebra::add(const LinearForm &a, const LinearForm &b) {
   LinearForm sum = a;
   for (const auto &[i, factor] : b.states)
     accumulate(sum.states, i, factor);
   for (const auto &[i, factor] : b.rows)
     accumulate(sum.rows, i, factor);
+  for (const auto &[i, coefficient] : b.scalars)
+    accumulate(sum.scalars, i, coefficient);
   if (b.constant)
     sum = addConstant(std::move(sum), b.constant);
   return sum;
@@ -184,6 +197,8 @@ LinearForm FormAlgebra::negate(LinearForm form) {
   for (auto *terms : {&form.states, &form.rows})
     for (auto &[i, factor] : *terms)
       factor.key = values.neg(factor.key);
+  for (auto &[i, coefficient] : form.scalars)
+    coefficient = values.neg(coefficient);
   if (form.constant)
     form.constant = values.neg(form.constant);
   return form;
@@ -194,6 +209,8 @@ LinearForm FormAlgebra::scale(LinearForm form, const Factor &factor,
   for (auto *terms : {&form.states, &form.rows})
     for (auto &[i, known] : *terms)
       known = multiply(known, factor);
+  for (auto &[i, coefficient] : form.scalars)
+    coefficient = values.mul(coefficient, whole);
   if (form.constant)
     form.constant = values.mul(form.constant, whole);
   return form;
@@ -213,6 +230,8 @@ LinearForm FormAlgebra::select(LinearForm form, Value condition, bool negated) {
       else
         factor.value = choose(factor.value ? factor.value : values.real(1));
     }
+  for (auto &[i, coefficient] : form.scalars)
+    coefficient = choose(coefficient);
   if (form.constant)
     form.constant = choose(form.constant);
   return form;

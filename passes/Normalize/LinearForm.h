@@ -43,11 +43,13 @@ struct StageAxes {
 /// Not contracted, it is a matrix: sum of key * value * S_j over `states`, sum
 /// of key * value * x_r over `rows`, plus `constant`. Contracted, it is a
 /// vector on value axes: the keys of `states` are what the state is contracted
-/// with, those of `rows` are scalars.
+/// with, those of `rows` are scalars; `scalars` are coefficients, on value axes,
+/// of reads that contract every axis.
 struct LinearForm {
   bool contracted = false;
   llvm::SmallVector<std::pair<unsigned, Factor>> states;
   llvm::SmallVector<std::pair<unsigned, Factor>> rows;
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>> scalars;
   mlir::Value constant; // null: zero
 };
 
@@ -75,6 +77,9 @@ public:
   Factor multiply(const Factor &a, const Factor &b);
   void accumulate(llvm::SmallVectorImpl<std::pair<unsigned, Factor>> &terms,
                   unsigned index, const Factor &factor);
+  void accumulate(
+      llvm::SmallVectorImpl<std::pair<unsigned, mlir::Value>> &terms,
+      unsigned index, mlir::Value coefficient);
 
 private:
   rec::ValueBuilder &values;

@@ -318,8 +318,12 @@ bool StageForm::scaleBy(Operation *op, const LinearForm &form, Value factor) {
     forms[op->getResult(0)] = algebra.scale(form, *parts, factor);
     return true;
   }
+  // The value part belongs to the row, the key part to the write.
+  LinearForm vector = form;
+  if (parts->value)
+    vector = algebra.scale(form, {values.real(1), parts->value}, parts->value);
   LinearForm matrix;
-  matrix.rows.push_back({makeRow(form, op->getLoc()), *parts});
+  matrix.rows.push_back({makeRow(vector, op->getLoc()), {parts->key, Value()}});
   forms[op->getResult(0)] = matrix;
   return true;
 }
@@ -337,8 +341,11 @@ bool StageForm::visitSum(Operation *op, Value summed, Value factor,
   if (!anyValue)
     return read(op, form, factor, over);
   bool anyKey = llvm::any_of(over, [&](StringAttr a) { return !axes.isValue(a); });
-  if (!anyKey && !form.contracted && over.size() == axes.value.size())
+  bool allValue = !anyKey && over.size() == axes.value.size();
+  if (allValue && !form.contracted)
     return readAcross(op, form, factor, over);
+  if (allValue && slice.contains(op))
+    return readScalar(op, form, factor, over);
   return makeOpaque(op, "the state, or a read of it, is summed along " +
                             listAxes(over) +
                             ", which the stage's other reads keep apart");
@@ -401,6 +408,31 @@ bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
   return true;
 }
 
+/// Contracts what a contracted form has left: a scalar that is solved for.
+bool StageForm::readScalar(Operation *op, const LinearForm &form, Value factor,
+                           ArrayRef<StringAttr> over) {
+  if (factor && !axes.onlyValue(factor))
+    return makeOpaque(op, "the read is summed with a factor on other axes");
+  LinearForm result, vectors = form;
+  result.contracted = true;
+  vectors.scalars.clear();
+  Value weight = factor ? factor : values.real(1);
+  for (const auto &[index, coefficient] : form.scalars)
+    result.scalars.push_back(
+        {index, values.contract(coefficient, weight, over)});
+  if (vectors.states.empty() && vectors.rows.empty()) {
+    if (form.constant)
+      result.constant = values.contract(form.constant, weight, over);
+  } else {
+    scalarList.push_back({makeRow(vectors, op->getLoc()),
+                          values.spread(weight, axes.value)});
+    result.scalars.push_back(
+        {static_cast<unsigned>(scalarList.size() - 1), values.real(1)});
+  }
+  forms[op->getResult(0)] = result;
+  return true;
+}
+
 /// Contracts the value axes: an output on the key axes.
 bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
                            ArrayRef<StringAttr> over) {
@@ -445,16 +477,16 @@ bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
 unsigned StageForm::freeRow(Value value, Location location) {
   auto [it, isNew] = freeRows.insert({value, rowList.size()});
   if (isNew)
-    rowList.push_back(Row{location, {}, Value(), {}, value});
+    rowList.push_back(Row{location, {}, Value(), {}, value, {}});
   return it->second;
 }
 
 /// The row of a contracted form. Reads that carry different value factors are
 /// rows of their own, coupled with a one.
 unsigned StageForm::makeRow(const LinearForm &form, Location location) {
-  if (form.states.empty() && form.rows.empty())
+  if (form.states.empty() && form.rows.empty() && form.scalars.empty())
     return freeRow(form.constant, location);
-  Row row{location, {}, Value(), {}, form.constant};
+  Row row{location, {}, Value(), {}, form.constant, form.scalars};
   llvm::MapVector<Value, SmallVector<std::pair<unsigned, Value>>> byScale;
   for (const auto &[state, factor] : form.states)
     byScale[factor.value].push_back({state, factor.key});
@@ -462,18 +494,21 @@ unsigned StageForm::makeRow(const LinearForm &form, Location location) {
     row.couplings.push_back(
         {index, factor.value ? values.mul(factor.key, factor.value)
                              : factor.key});
-  if (byScale.size() == 1) {
-    row.scale = byScale.begin()->first;
-    row.reads = byScale.begin()->second;
+  if (byScale.size() <= 1) {
+    if (!byScale.empty()) {
+      row.scale = byScale.begin()->first;
+      row.reads = byScale.begin()->second;
+    }
   } else {
     for (auto &[scale, reads] : byScale) {
       row.couplings.push_back({rowList.size(), values.real(1)});
-      rowList.push_back(Row{location, reads, scale, {}, Value()});
+      rowList.push_back(Row{location, reads, scale, {}, Value(), {}});
     }
   }
   auto same = [&](const Row &other) {
     return other.reads == row.reads && other.scale == row.scale &&
-           other.couplings == row.couplings && other.value == row.value;
+           other.couplings == row.couplings && other.value == row.value &&
+           other.scalars == row.scalars;
   };
   for (auto [index, other] : llvm::enumerate(rowList))
     if (same(other))
@@ -509,8 +544,10 @@ bool StageForm::finishUpdate(unsigned member) {
     for (const auto &[state, factor] : form.states)
       (keyAxes(state).empty() ? matrix : rest).states.push_back({state, factor});
     rest.rows = form.rows;
+    rest.scalars = form.scalars;
     rest.constant = form.constant;
-    if (!rest.states.empty() || !rest.rows.empty() || rest.constant)
+    if (!rest.states.empty() || !rest.rows.empty() || !rest.scalars.empty() ||
+        rest.constant)
       matrix.rows.push_back(
           {makeRow(rest, next.getLoc()), Factor{values.real(1), Value()}});
     form = matrix;
@@ -545,14 +582,23 @@ bool StageForm::addWrites(unsigned member, const LinearForm &form) {
   for (const auto &[row, factor] : form.rows) {
     unsigned written = row;
     Value scale = factor.value;
-    if (scale && rowList[row].isFree()) {
-      written = freeRow(values.mul(rowList[row].value, scale),
-                        rowList[row].location);
+    if (scale && !rowList[row].readsVectors()) {
+      written = scaledRow(row, scale);
       scale = Value();
     }
     writeList.push_back({member, written, factor.key, scale});
   }
   return true;
+}
+
+/// A row that reads no vectors, times a function of the value axes.
+unsigned StageForm::scaledRow(unsigned row, Value scale) {
+  LinearForm form;
+  form.contracted = true;
+  form.constant = rowList[row].value;
+  form.scalars = rowList[row].scalars;
+  return makeRow(algebra.scale(form, {values.real(1), scale}, scale),
+                 rowList[row].location);
 }
 
 /// Rows that feed writes through reads must share one place among the value
@@ -572,9 +618,11 @@ bool StageForm::checkFrames() {
   };
   const char *message = "a factor with a value axis stands between a read and "
                         "the write that it feeds";
+  if (!checkScalars(solved.getArrayRef()))
+    return false;
   for (unsigned index : solved) {
     const Row &row = rowList[index];
-    if (row.isFree())
+    if (!row.readsVectors())
       continue;
     auto fail = [&] {
       if (!problem)
@@ -593,8 +641,8 @@ bool StageForm::checkFrames() {
   }
   for (const Write &write : writeList) {
     const Row &row = rowList[write.row];
-    bool fine = row.isFree() ? !write.scale
-                : !decay     ? !write.scale
+    bool fine = !row.readsVectors() ? !write.scale
+                : !decay            ? !write.scale
                 : after.value_or(true) ? !write.scale
                                        : write.scale == decay;
     if (!fine) {
@@ -604,6 +652,27 @@ bool StageForm::checkFrames() {
     }
   }
   return true;
+}
+
+/// A scalar that feeds writes is solved for by itself: one to a stage, and no
+/// row that feeds a write reads vectors, too.
+bool StageForm::checkScalars(ArrayRef<unsigned> solved) {
+  llvm::SetVector<unsigned> used;
+  for (unsigned index : solved)
+    for (const auto &[scalar, coefficient] : rowList[index].scalars)
+      used.insert(scalar);
+  if (used.empty())
+    return true;
+  bool vectors = llvm::any_of(
+      solved, [&](unsigned index) { return rowList[index].readsVectors(); });
+  const Row &row = rowList[scalarList[used.front()].row];
+  if (used.size() == 1 && !vectors && row.scalars.empty())
+    return true;
+  if (!problem)
+    problem = Obstacle{row.location,
+                       "reads that contract every axis feed writes together "
+                       "with other reads"};
+  return false;
 }
 
 /// A stage whose states are never contracted along a key axis is elementwise.

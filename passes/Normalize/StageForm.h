@@ -15,16 +15,25 @@
 
 namespace trowel {
 
-/// A vector on value axes: `value + scale * sum(read @ S) + sum(coupling * row)`.
+/// A vector on value axes: `value + scale * sum(read @ S) + sum(coupling * row) +
+/// sum(coefficient * scalar)`.
 struct Row {
   mlir::Location location;
   llvm::SmallVector<std::pair<unsigned, mlir::Value>> reads; // (state, B)
   mlir::Value scale;                                         // null: one
   llvm::SmallVector<std::pair<unsigned, mlir::Value>> couplings;
   mlir::Value value; // null: zero
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>> scalars;
 
+  bool readsVectors() const { return !reads.empty() || !couplings.empty(); }
   /// Known before the token's reads: nothing to solve for.
-  bool isFree() const { return reads.empty() && couplings.empty(); }
+  bool isFree() const { return !readsVectors() && scalars.empty(); }
+};
+
+/// A read that contracts every axis: `row . vector`, over the value axes.
+struct ScalarRead {
+  unsigned row;
+  mlir::Value vector;
 };
 
 struct Write {
@@ -71,6 +80,7 @@ public:
   llvm::ArrayRef<Write> writes() const { return writeList; }
   llvm::ArrayRef<Transition> transitions() const { return transitionList; }
   llvm::ArrayRef<Across> acrosses() const { return acrossList; }
+  llvm::ArrayRef<ScalarRead> scalarReads() const { return scalarList; }
   mlir::Value valueDecay() const { return decay; }
   /// Values of the program that become rows, in the order found.
   const llvm::MapVector<mlir::Value, unsigned> &outputs() const {
@@ -86,6 +96,8 @@ private:
                 llvm::ArrayRef<mlir::StringAttr> over);
   bool read(mlir::Operation *op, const LinearForm &form, mlir::Value factor,
             llvm::ArrayRef<mlir::StringAttr> over);
+  bool readScalar(mlir::Operation *op, const LinearForm &form,
+                  mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
   bool readAcross(mlir::Operation *op, const LinearForm &form,
                   mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
   bool scaleBy(mlir::Operation *op, const LinearForm &form, mlir::Value factor);
@@ -105,6 +117,8 @@ private:
   bool finishUpdate(unsigned member);
   bool addTransitions(unsigned member, const LinearForm &form);
   bool addWrites(unsigned member, const LinearForm &form);
+  unsigned scaledRow(unsigned row, mlir::Value scale);
+  bool checkScalars(llvm::ArrayRef<unsigned> solved);
   bool checkFrames();
   bool checkKeys();
 
@@ -126,6 +140,7 @@ private:
   llvm::SmallVector<Write> writeList;
   llvm::SmallVector<Transition> transitionList;
   llvm::SmallVector<Across, 0> acrossList;
+  llvm::SmallVector<ScalarRead> scalarList;
   llvm::MapVector<mlir::Value, unsigned> outputRows;
   mlir::Value decay;
   bool decayKnown = false;

@@ -32,6 +32,7 @@ public:
 private:
   void markUsed(unsigned row);
   Value emitRow(const Row &row);
+  Value emitScalar(unsigned index, Location location);
   Value emitAcross(const Across &across);
   Type vectorType() { return values.type(form.stageAxes().value); }
 
@@ -42,6 +43,7 @@ private:
   rec::ValueBuilder &values;
   SmallVector<bool> used;
   SmallVector<Value> emitted;
+  llvm::DenseMap<unsigned, Value> emittedScalars;
 };
 
 void StageEmitter::markUsed(unsigned row) {
@@ -50,6 +52,8 @@ void StageEmitter::markUsed(unsigned row) {
   used[row] = true;
   for (const auto &[other, coupling] : form.rows()[row].couplings)
     markUsed(other);
+  for (const auto &[scalar, coefficient] : form.rows()[row].scalars)
+    markUsed(form.scalarReads()[scalar].row);
 }
 
 Value StageEmitter::emitRow(const Row &row) {
@@ -63,8 +67,24 @@ Value StageEmitter::emitRow(const Row &row) {
     rows.push_back(emitted[other]);
     couplings.push_back(coupling);
   }
+  SmallVector<Value> scalars, coefficients;
+  for (const auto &[scalar, coefficient] : row.scalars) {
+    scalars.push_back(emitScalar(scalar, row.location));
+    coefficients.push_back(coefficient);
+  }
   return rec::RowOp::create(builder, row.location, vectorType(), reads, states,
-                            rows, couplings, row.value, row.scale);
+                            rows, couplings, row.value, row.scale, scalars,
+                            coefficients);
+}
+
+Value StageEmitter::emitScalar(unsigned index, Location location) {
+  Value &scalar = emittedScalars[index];
+  if (!scalar) {
+    const ScalarRead &read = form.scalarReads()[index];
+    scalar = rec::ScalarRowOp::create(builder, location, values.type({}),
+                                      emitted[read.row], read.vector);
+  }
+  return scalar;
 }
 
 Value StageEmitter::emitAcross(const Across &across) {

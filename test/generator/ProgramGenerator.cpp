@@ -1,0 +1,287 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "test/generator/ProgramGenerator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+
+namespace trowel::test {
+
+namespace {
+
+/// splitmix64: the same numbers on every machine.
+class Random {
+public:
+  explicit Random(uint64_t seed) : state(seed) {}
+  uint64_t next() {
+    uint64_t z = (state += 0x9e3779b97f4a7c15ull);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+  }
+  int below(int n) { return static_cast<int>(next() % static_cast<uint64_t>(n)); }
+  bool chance(double p) { return uniform(0, 1) < p; }
+  double uniform(double low, double high) {
+    return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53;
+  }
+  double normal() {
+    double sum = 0;
+    for (int i = 0; i < 12; ++i)
+      sum += uniform(0, 1);
+    return sum - 6;
+  }
+
+private:
+  uint64_t state;
+};
+
+/// The inputs that programs may use: name, axes, and how values are drawn.
+struct Pool {
+  const char *name, *axes;
+  enum Kind { Vector, Value, Factor, Small } kind;
+};
+const Pool pool[] = {
+    {"q0", "K", Pool::Vector}, {"q1", "K", Pool::Vector},
+    {"k0", "K", Pool::Vector}, {"k1", "K", Pool::Vector},
+    {"k2", "K", Pool::Vector}, {"v0", "V", Pool::Value},
+    {"v1", "V", Pool::Value},  {"v2", "V", Pool::Value},
+    {"r0", "V", Pool::Vector}, {"r1", "V", Pool::Vector},
+    {"a0", "", Pool::Factor},  {"a1", "", Pool::Factor},
+    {"ak0", "K", Pool::Factor}, {"ak1", "K", Pool::Factor},
+    {"av0", "V", Pool::Factor}, {"c0", "", Pool::Small},
+    {"c1", "", Pool::Small},   {"ck0", "K", Pool::Small},
+    {"cv0", "V", Pool::Small}};
+
+bool uses(const std::string &text, const std::string &name) {
+  return std::regex_search(text, std::regex("\\b" + name + "\\b"));
+}
+
+/// Builds the statements of one program.
+class Generator {
+public:
+  explicit Generator(uint64_t seed) : random(seed * 2654435761u + 17) {
+    program.seed = seed;
+  }
+
+  RandomProgram run();
+
+private:
+  std::string pick(std::initializer_list<const char *> names) {
+    return *(names.begin() + random.below(static_cast<int>(names.size())));
+  }
+  std::string matrix();
+  std::string key() { return pick({"k0", "k1", "k2"}); }
+  std::string reader() { return pick({"q0", "q1", "k0", "k1"}); }
+  std::string scalarFactor() { return pick({"a0", "a1", "0.9", "c0"}); }
+  std::string keyFactor() { return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)"}); }
+  std::string vectorTerm(bool mayRead);
+  std::string write();
+  void state();
+  void statement();
+  void outputs();
+  void add(std::string head, std::vector<std::string> terms, std::string defines = "") {
+    program.statements.push_back({std::move(head), std::move(terms), std::move(defines)});
+  }
+
+  Random random;
+  RandomProgram program;
+  int stateCount = 0, letCount = 0, outCount = 0;
+  std::vector<std::string> matrices, vectors; // lets so far
+  bool acrossReads = false; // this program contracts V instead of K
+  bool strange = false;     // this program may leave the affine class
+};
+
+/// A current state or an alias of one.
+std::string Generator::matrix() {
+  if (!matrices.empty() && random.chance(0.4))
+    return matrices[static_cast<size_t>(random.below(static_cast<int>(matrices.size())))];
+  return "S" + std::to_string(random.below(stateCount));
+}
+
+/// A term on the value axis: an input, a read of a state, a let or its delay.
+std::string Generator::vectorTerm(bool mayRead) {
+  if (mayRead && random.chance(0.6)) {
+    std::string read = acrossReads ? "(" + matrix() + " @ " + pick({"r0", "r1"}) + ")"
+                                   : "(" + reader() + " @ " + matrix() + ")";
+    std::string scale = pick({"c0", "c1", "-c0", "0.5"});
+    if (strange && random.chance(0.25))
+      return "tanh" + read;
+    if (strange && !acrossReads && random.chance(0.2))
+      return "cv0 * " + read;
+    return scale + " * " + read;
+  }
+  if (!acrossReads && !vectors.empty() && random.chance(0.35)) {
+    const std::string &name =
+        vectors[static_cast<size_t>(random.below(static_cast<int>(vectors.size())))];
+    return "0.3 * " + name + (random.chance(0.4) ? "[t - 1]" : "");
+  }
+  if (acrossReads)
+    return pick({"k0", "k1", "ck0"});
+  return pick({"v0", "v1", "v2", "c0 * v0", "cv0 * v1"});
+}
+
+std::string Generator::write() {
+  std::string inner;
+  int count = 1 + random.below(3);
+  for (int i = 0; i < count; ++i)
+    inner += (i ? pick({" + ", " - "}) : "") + vectorTerm(true);
+  if (acrossReads)
+    return pick({"r0", "r1"}) + " * (" + inner + ")";
+  return (random.chance(0.3) ? "c1 * " : "") + key() + " * (" + inner + ")";
+}
+
+void Generator::state() {
+  program.states.push_back("state S" + std::to_string(stateCount++) + " : f32[K, V]");
+}
+
+void Generator::statement() {
+  std::string target = "S" + std::to_string(random.below(stateCount));
+  double x = random.uniform(0, 1);
+  if (x < 0.15) {
+    std::string name = "p" + std::to_string(letCount++);
+    add("let " + name + " =", {matrix()}, name);
+    matrices.push_back(name);
+  } else if (x < 0.25 && !acrossReads) {
+    std::string name = "u" + std::to_string(letCount++);
+    add("let " + name + " =", {vectorTerm(true), vectorTerm(false)}, name);
+    vectors.push_back(name);
+  } else if (x < 0.4) {
+    bool value = random.chance(0.2);
+    add(target + " *=", {value ? "av0" : keyFactor()});
+  } else if (x < 0.75) {
+    add(target + (random.chance(0.7) ? " +=" : " -="), {write()});
+  } else {
+    std::vector<std::string> terms{keyFactor() + " * " + target};
+    int copies = random.below(2);
+    for (int i = 0; i < copies; ++i)
+      terms.push_back("0.4 * " + keyFactor() + " * " + matrix());
+    if (random.chance(0.6))
+      terms.push_back(write());
+    if (strange && random.chance(0.2))
+      terms.push_back("0.1 * cv0 * " + target);
+    add(target + " =", terms);
+  }
+}
+
+void Generator::outputs() {
+  std::string read = pick({"q0", "q1"}) + " @ " + matrix();
+  std::vector<std::string> terms{read};
+  if (random.chance(0.4))
+    terms.push_back("c0 * (q1 @ " + matrix() + ")");
+  if (random.chance(0.3))
+    terms.push_back("v0");
+  add("out o" + std::to_string(outCount++) + " : f32[V] =", terms);
+  if (random.chance(0.2))
+    add("out o" + std::to_string(outCount++) + " : f32[K] =", {matrix() + " @ r0"});
+}
+
+RandomProgram Generator::run() {
+  program.keySize = 1 + random.below(6);
+  program.valueSize = 1 + random.below(5);
+  acrossReads = random.chance(0.15);
+  strange = random.chance(0.2);
+  int states = 1 + random.below(3), statements = 2 + random.below(7);
+  for (int i = 0; i < states; ++i)
+    state();
+  int early = random.chance(0.3) ? random.below(statements) : -1;
+  for (int i = 0; i < statements; ++i) {
+    statement();
+    if (i == early)
+      outputs();
+  }
+  outputs();
+  return program;
+}
+
+} // namespace
+
+RandomProgram randomProgram(uint64_t seed) { return Generator(seed).run(); }
+
+std::string RandomProgram::text() const {
+  std::string body;
+  for (const std::string &state : states)
+    body += "  " + state + "\n";
+  for (const RandomStatement &statement : statements) {
+    body += "  " + statement.head;
+    for (size_t i = 0; i < statement.terms.size(); ++i)
+      body += (i ? " + " : " ") + statement.terms[i];
+    body += "\n";
+  }
+  std::string inputs;
+  for (const Pool &input : pool)
+    if (uses(body, input.name))
+      inputs += std::string("  in ") + input.name + " : f32" +
+                (*input.axes ? "[" + std::string(input.axes) + "]" : "") + "\n";
+  return "attention random(K = " + std::to_string(keySize) +
+         ", V = " + std::to_string(valueSize) + ") {\n" + inputs + body + "}\n";
+}
+
+std::vector<RandomProgram> smallerPrograms(const RandomProgram &program) {
+  std::vector<RandomProgram> result;
+  for (size_t i = 0; i < program.statements.size(); ++i) {
+    RandomProgram without = program;
+    without.statements.erase(without.statements.begin() + static_cast<long>(i));
+    result.push_back(without);
+  }
+  for (size_t i = 0; i < program.statements.size(); ++i)
+    for (size_t j = 0; program.statements[i].terms.size() > 1 &&
+                       j < program.statements[i].terms.size(); ++j) {
+      RandomProgram without = program;
+      auto &terms = without.statements[i].terms;
+      terms.erase(terms.begin() + static_cast<long>(j));
+      result.push_back(without);
+    }
+  for (size_t i = 0; i < program.states.size(); ++i) {
+    RandomProgram without = program;
+    without.states.erase(without.states.begin() + static_cast<long>(i));
+    result.push_back(without);
+  }
+  for (int64_t RandomProgram::*size :
+       {&RandomProgram::keySize, &RandomProgram::valueSize})
+    if (program.*size > 1) {
+      RandomProgram smaller = program;
+      smaller.*size = 1;
+      result.push_back(smaller);
+    }
+  return result;
+}
+
+TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
+  TensorMap result;
+  std::string text = program.text();
+  Random random(program.seed ^ 0x5eed);
+  auto sizeOf = [&](char axis) {
+    return axis == 'K' ? program.keySize : program.valueSize;
+  };
+  for (const Pool &input : pool) {
+    std::vector<int64_t> shape{batch.batch, batch.tokens, batch.heads};
+    for (const char *axis = input.axes; *axis; ++axis)
+      shape.push_back(sizeOf(*axis));
+    Tensor tensor(shape);
+    double scale = *input.axes ? 1 / std::sqrt(static_cast<double>(sizeOf(*input.axes))) : 1;
+    for (double &x : tensor.data) {
+      switch (input.kind) {
+      case Pool::Vector: x = random.normal() * scale; break;
+      case Pool::Value: x = random.normal(); break;
+      case Pool::Factor: x = random.chance(0.06) ? 0 : random.uniform(-0.9, 1.02); break;
+      case Pool::Small: x = random.uniform(-0.5, 0.5); break;
+      }
+      x = static_cast<double>(static_cast<float>(x));
+    }
+    if (uses(text, std::string("in ") + input.name))
+      result[input.name] = tensor;
+  }
+  if (random.chance(0.5))
+    for (size_t i = 0; i < program.states.size(); ++i) {
+      std::string name = program.states[i].substr(6, 2);
+      Tensor state({batch.sequences(), batch.heads, program.keySize, program.valueSize});
+      for (double &x : state.data)
+        x = static_cast<double>(static_cast<float>(random.normal()));
+      result[name] = state;
+    }
+  return result;
+}
+
+} // namespace trowel::test
