@@ -175,7 +175,7 @@ void Explainer::expectClosed(const Block &block, size_t before) {
 }
 
 void Explainer::outside(const Chunk &chunk) {
-  if (SaidOutside)
+  if (SaidOutside || isSlip(Tokens[chunk.begin]))
     return;
   SaidOutside = true;
   Failure failure;

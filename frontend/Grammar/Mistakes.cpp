@@ -398,6 +398,7 @@ void adviseOn(const FailedChunk &failed, Diagnostic &diagnostic) {
       forceWithoutBraces,
       slice,
       rangeWord,
+      rangeWithoutBrackets,
       keywordForName,
   };
   for (Rule rule : rules)

@@ -147,15 +147,23 @@ GREATER_EQUAL : '>=' ;
 EQUAL : '==' ;
 NOT_EQUAL : '!=' ;
 
-// As in Python, `1.`, `.5`, `1e5` and `1_000` are numbers; `0..4` is a range,
-// which the predicate keeps apart from `0.` and `.4`.
+// As in Python, `1.`, `.5`, `1e5` and `1_000` are numbers. But `0..4` is a range:
+// where a second point follows, `0.` gives the first one back. (A predicate
+// would say the same, yet the runtime leaks memory at each.)
 
 NAME : [A-Za-z_] [A-Za-z0-9_]* ;
 INT : DIGITS ;
 FLOAT
   : DIGITS EXPONENT
-  | DIGITS '.' {_input->LA(1) != '.'}? (DIGITS? EXPONENT?)
-  | '.' DIGITS EXPONENT?
+  | DIGITS '.' {
+      if (_input->LA(1) == '.') {
+        _input->seek(_input->index() - 1);
+        setCharPositionInLine(getCharPositionInLine() - 1);
+        setType(INT);
+      }
+    }
+  | DIGITS '.' EXPONENT
+  | DIGITS? '.' DIGITS EXPONENT?
   ;
 STRING : '"' ~["\r\n]* '"' ;
 

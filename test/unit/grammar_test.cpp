@@ -189,3 +189,80 @@ TEST(Grammar, AnEmptyFileIsAFile) {
   EXPECT_EQ(syntax::print(parsed("")), "");
   EXPECT_EQ(syntax::print(parsed("// only a comment")), "");
 }
+
+// Bounds: an error, never a crash.
+
+namespace {
+
+std::string repeated(const std::string &part, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i)
+    result += part;
+  return result;
+}
+
+std::string messages(const std::string &text) {
+  SourceFile source{"test.trowel", text};
+  ParseResult result = parse(source);
+  EXPECT_TRUE(result.diagnostics.empty() || result.file.attentions.empty());
+  std::string joined;
+  for (const Diagnostic &diagnostic : result.diagnostics)
+    joined += diagnostic.message + "\n";
+  return joined;
+}
+
+std::string nested(const std::string &open, const std::string &inner,
+                   const std::string &close, int depth) {
+  return "attention a() { let x = " + repeated(open, depth) + inner +
+         repeated(close, depth) + " }";
+}
+
+const char *tooDeep = "this is nested more than 256 deep\n";
+const char *tooLong = "this expression has more than 1000 operators\n";
+
+} // namespace
+
+TEST(GrammarBounds, NestingIsBounded) {
+  const std::pair<const char *, const char *> forms[] = {
+      {"(", ")"},   {"f(", ")"},  {"x[", "]"},    {"- ", ""},
+      {"not ", ""}, {"a ^ ", ""}, {"a ^ - ", ""}, {"sum(s in ", " : x)"},
+  };
+  for (auto [open, close] : forms) {
+    EXPECT_EQ(messages(nested(open, "y", close, 120)), "") << open;
+    EXPECT_EQ(messages(nested(open, "y", close, 20000)), tooDeep) << open;
+  }
+  EXPECT_EQ(messages("attention a() {" + repeated("for i in N {", 20000)),
+            tooDeep);
+  EXPECT_EQ(messages("stack a = " + repeated("(", 20000)), tooDeep);
+  EXPECT_EQ(messages(repeated("(", 20000)), tooDeep);
+}
+
+TEST(GrammarBounds, ChainsAreBounded) {
+  for (const char *link : {"+ y", "@ y", "< y", "and y"}) {
+    std::string part = std::string(" ") + link;
+    EXPECT_EQ(messages(nested("", "y" + repeated(part, 900), "", 1)), "");
+    EXPECT_EQ(messages(nested("", "y" + repeated(part, 50000), "", 1)),
+              tooLong);
+  }
+  // Long lists and long files are no chains.
+  EXPECT_EQ(messages(nested("f(", "y" + repeated(", y", 5000), ")", 1)), "");
+  EXPECT_EQ(messages("attention a() {" + repeated(" S += k * v", 5000) + "}"),
+            "");
+}
+
+TEST(GrammarBounds, TextIsBounded) {
+  EXPECT_EQ(messages("//" + repeated("x", 1 << 20)),
+            "the file is larger than 1 MiB\n");
+  EXPECT_EQ(messages("// \xff"), "this byte is not UTF-8 text\n");
+  EXPECT_EQ(messages("// \xc3"), "this byte is not UTF-8 text\n");
+  EXPECT_EQ(messages("// \xed\xa0\x80"), "this byte is not UTF-8 text\n");
+  EXPECT_EQ(messages("// \xf0\x9f\x8c\xb1"), "");
+  EXPECT_EQ(messages(std::string("// \0", 4)), "");
+  EXPECT_EQ(messages(std::string("\0", 1)), "a control character\n");
+}
+
+TEST(GrammarBounds, ErrorsAreBounded) {
+  SourceFile source{"test.trowel",
+                    "attention a() {\n" + repeated("let x = )\n", 1000) + "}"};
+  EXPECT_EQ(parse(source).diagnostics.size(), 20u);
+}
