@@ -6,6 +6,7 @@
 #include "frontend/Grammar/Source.h"
 
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 namespace trowel {
@@ -77,16 +78,18 @@ std::string SourceText::slice(size_t begin, size_t end) const {
 Location SourceText::locate(size_t begin, size_t end, size_t line,
                             size_t column) const {
   end = std::min(end, Ascii.size());
-  size_t newline = Ascii.find('\n', begin);
-  if (newline < end) {
-    end = std::min(newline, Ascii.find("//", begin));
-    while (end > begin && Ascii[end - 1] <= ' ')
-      --end;
+  begin = std::min(begin, end);
+  std::string_view span(Ascii.data() + begin, end - begin);
+  size_t newline = span.find('\n');
+  if (newline != std::string_view::npos) {
+    span = span.substr(0, std::min(newline, span.find("//")));
+    while (!span.empty() && span.back() <= ' ')
+      span.remove_suffix(1);
   }
   Location location;
   location.line = static_cast<int>(line);
   location.column = static_cast<int>(column);
-  location.length = static_cast<int>(end > begin ? end - begin : 1);
+  location.length = std::max(1, static_cast<int>(span.size()));
   return location;
 }
 
