@@ -7,6 +7,7 @@
 #include "frontend/Reference/Inputs.h"
 
 #include "frontend/Reference/Layout.h"
+#include "frontend/Reference/Meaning.h"
 #include "frontend/Reference/Random.h"
 #include "frontend/Reference/Roles.h"
 #include "frontend/Reference/Types.h"
@@ -249,6 +250,24 @@ private:
 
 } // namespace
 
+/// Every state after a few tokens of other inputs of the same kind.
+static TensorMap reachedStates(const Program &program, const Batch &batch,
+                               const InputOptions &options) {
+  constexpr int64_t tokens = 12;
+  Batch before{batch.sequences(), tokens, batch.heads, batch.groups, {}};
+  TensorMap results = evaluate(
+      program, before,
+      generateInputs(program, before, {options.regime, ~options.seed, false}));
+  TensorMap states;
+  for (const Declaration &state : program.states) {
+    Tensor &reached = results.at(state.name);
+    for (double &x : reached.data)
+      x = nearestWithin(state.range.value_or(Interval()), state.dtype, x);
+    states[state.name] = std::move(reached);
+  }
+  return states;
+}
+
 TensorMap generateInputs(const Program &program, const Batch &batch,
                          const InputOptions &options) {
   Roles roles = findRoles(program);
@@ -261,8 +280,8 @@ TensorMap generateInputs(const Program &program, const Batch &batch,
     made[program.params[i].name] =
         generator.tensor(program.params[i], Boundary::Param, roles.params[i]);
   if (options.initialStates)
-    for (const Declaration &state : program.states)
-      made[state.name] = generator.tensor(state, Boundary::State, {});
+    for (auto &[name, state] : reachedStates(program, batch, options))
+      made[name] = std::move(state);
   return made;
 }
 

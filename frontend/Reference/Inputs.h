@@ -36,13 +36,14 @@ const char *nameOf(Regime regime);
 struct InputOptions {
   Regime regime = Regime::Random;
   uint64_t seed = 0;
-  bool initialStates = false; // give every state one, too
+  /// Gives every state one, too: what it is after some tokens of such inputs,
+  /// so that a state that the program keeps positive is positive.
+  bool initialStates = false;
 };
 
 /// Every input and param of `program`, and with `initialStates` every state.
 /// The same options give the same numbers on every machine, up to the last bit
-/// of log and cos, and an argument's numbers depend on its own name and shape
-/// only.
+/// of log and cos; an input's or param's depend on its own name and shape only.
 ///
 /// Without a declared range: what is contracted gets vectors of norm 0.7 to
 /// 0.99 along the contracted axes, so that no `v - k @ S` grows; the rest is

@@ -214,6 +214,9 @@ void Machine<Number>::runSequence(int64_t sequence, int64_t begin,
 }
 
 template <class Number> void Machine<Number>::runToken() {
+  for (const Copy &state : plan.initialStates)
+    for (Number &x : slots[state.slot])
+      x = make<Number>(valueOf(x));
   for (size_t i = 0; i < program.inputs.size(); ++i)
     load(program.inputs[i], plan.inputs[i], batchIndex * batch.tokens + row);
   for (const Step &step : plan.body) {

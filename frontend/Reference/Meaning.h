@@ -33,6 +33,11 @@ TensorMap evaluate(const Program &program, const Batch &batch,
 /// product their product; of a quotient the dividend's by the divisor's
 /// absolute value; of what selects (where, max, min, delays, renames, casts)
 /// the selected one's; of any other function the absolute value of its result.
+///
+/// Magnitudes do not travel from token to token through a state: a token finds
+/// each state with the absolute value that it has. In `S += k * (v - k @ S)`
+/// the values stay bounded while their magnitudes would double every few
+/// tokens, until any error at all were small beside them.
 TensorMap evaluateMagnitudes(const Program &program, const Batch &batch,
                              const TensorMap &arguments);
 

@@ -90,6 +90,26 @@ TEST_P(Catalogue, PackedSequencesAreWhatTheyAreAlone) {
   }
 }
 
+// Results past 1e6 are no measure of anything; inputs that lead there often
+// would leave little that is tested.
+TEST(CatalogueAsAWhole, HardInputsLeadToUsableNumbers) {
+  int runs = 0, beyond = 0;
+  for (const std::string &name : examples()) {
+    std::optional<Program> program = load(name);
+    if (!program)
+      continue;
+    Batch batch{1, 200, 2, 1, {}};
+    for (Regime regime : allRegimes()) {
+      TensorMap in = generateInputs(*program, batch, {regime, 11, true});
+      ++runs;
+      beyond +=
+          !(largestMagnitude(evaluateMagnitudes(*program, batch, in)) < 1e6);
+    }
+  }
+  EXPECT_GT(runs, 200);
+  EXPECT_LE(beyond, runs / 20);
+}
+
 INSTANTIATE_TEST_SUITE_P(Examples, Catalogue, testing::ValuesIn(examples()),
                          [](const auto &info) { return info.param; });
 

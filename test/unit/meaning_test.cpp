@@ -564,20 +564,36 @@ TEST(Meaning, MagnitudesOfTerms) {
   EXPECT_EQ(magnitudeOf("bf16(x - 1)", 3), 4);
 }
 
-TEST(Meaning, MagnitudesThroughStates) {
+TEST(Meaning, MagnitudesBeginAnewAtEveryToken) {
   Program program = checkedProgram(R"(
     attention a(K = 2) {
       in k : f32[K]
       state s : f32[K]
       s += k
+      s += k
       out o : f32 = k @ s
+      out p : f32 = prefix_sum(k @ k - k @ k)
     })");
   TensorMap in = {{"k", tensor({1, 2, 1, 2}, {1, -2, -1, 2})}};
   Batch batch{1, 2, 1, 1, {}};
   EXPECT_EQ(evaluate(program, batch, in)["s"].data, (Values{0, 0}));
   TensorMap magnitudes = evaluateMagnitudes(program, batch, in);
-  EXPECT_EQ(magnitudes["s"].data, (Values{2, 4}));
-  EXPECT_EQ(magnitudes["o"].data, (Values{5, 10}));
+  // The second token finds s = (2, -4) and takes (1, -2) from it twice.
+  EXPECT_EQ(magnitudes["s"].data, (Values{4, 8}));
+  EXPECT_EQ(magnitudes["o"].data, (Values{10, 20}));
+  EXPECT_EQ(magnitudes["p"].data, (Values{10, 20})); // a sum keeps its terms
+}
+
+TEST(Meaning, MagnitudesStayBoundedWhereTheValuesDo) {
+  Program program = checkedProgram(deltaRule);
+  const int64_t T = 2000;
+  TensorMap magnitudes = evaluateMagnitudes(program, Batch{1, T, 1, 1, {}},
+                                            {{"q", Tensor({1, T, 1, 4}, 0.5)},
+                                             {"k", waves({1, T, 1, 4}, 0.7)},
+                                             {"v", waves({1, T, 1, 2}, 1)},
+                                             {"beta", Tensor({1, T, 1}, 1)}});
+  for (double x : magnitudes["o"].data)
+    EXPECT_LT(x, 100);
 }
 
 //===--- What does not fit ------------------------------------------------===//
