@@ -103,10 +103,13 @@ ExprPtr Checker::contract(const ExprPtr &left, const Link &link,
   bool hasScalar = left->axes.empty() || right->axes.empty();
   if (hasScalar) {
     bool isLeft = left->axes.empty();
-    error(at,
-          (isLeft ? quote(leftText) : quote(*link.operand)) +
-              " has no axes, so `@` has nothing to sum over",
-          "use `*` to multiply by a single number");
+    std::string text = isLeft ? leftText : print(*link.operand);
+    const Symbol *symbol = find(text);
+    bool isAxis = symbol && symbol->kind == Symbol::Kind::Axis;
+    error(at, quote(text) + " has no axes, so `@` has nothing to sum over",
+          isAxis ? quote(text) + " is an axis; as a value it is its size, " +
+                       std::to_string(program.axes[symbol->index].size)
+                 : "use `*` to multiply by a single number");
     return nullptr;
   }
   error(at,

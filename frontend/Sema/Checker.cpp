@@ -28,7 +28,24 @@ Checker::Checker(const syntax::File &file, const syntax::Attention &attention,
   scopes.emplace_back();
 }
 
+/// Attentions of one file with the same name: the later one is reported.
+void Checker::checkName() {
+  for (const syntax::Attention &other : file.attentions) {
+    if (&other == &attention)
+      return;
+    if (other.name.text != attention.name.text)
+      continue;
+    Diagnostic &diagnostic = error(attention.name.location,
+                                   "attention " + quote(attention.name.text) +
+                                       " is declared already",
+                                   "give one of them another name");
+    note(diagnostic, other.name.location, "it was declared here");
+    return;
+  }
+}
+
 CheckResult Checker::run() {
+  checkName();
   checkFunctions();
   collectNames();
   declareSizes();
@@ -249,7 +266,7 @@ void Checker::finish() {
                   [](const syntax::StatementPtr &statement) {
                     return statement && statement->kind == Kind::Output;
                   });
-  if (!hasOutput)
+  if (!hasOutput && !hasStrayAssignment)
     error(attention.name.location,
           "attention " + quote(attention.name.text) + " has no `out`",
           "add what it computes: `out o : f32[…] = …`");

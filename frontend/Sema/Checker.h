@@ -64,6 +64,7 @@ private:
                      const std::string &otherHelp = "");
   std::vector<std::string> visibleNames() const;
   std::string describe(const Symbol &symbol) const;
+  void checkName();
   void collectNames();
   void warnOfIdleStates();
   void finish();
@@ -79,6 +80,7 @@ private:
                    const std::string &help = "");
   /// The axis called `name`; reports and gives nothing when there is none.
   std::optional<AxisId> axisNamed(const syntax::Name &name);
+  std::string helpForAxis(const std::string &name) const;
 
   // Declarations.cpp
   void declareInput(const syntax::Statement &statement);
@@ -262,6 +264,8 @@ private:
   std::unordered_map<ExprPtr, const syntax::Expr *> sources;
   std::set<AxisId> derivedAxes; // by `dim`
   std::set<int> readStates, updatedStates;
+  bool hasStrayAssignment = false; // perhaps the missing output
+  bool hasNaN = false;             // a constant, which was reported
   int depth = 0;
   int64_t steps = 0;
 };

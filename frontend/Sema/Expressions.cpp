@@ -34,6 +34,11 @@ ExprPtr Checker::check(const syntax::Expr *expr) {
   --depth;
   if (value)
     sources.emplace(value, expr);
+  if (isNumber(value) && std::isnan(value->number) && !hasNaN) {
+    hasNaN = true;
+    warning(expr->location, quote(*expr) + " is not a number",
+            "the constant is NaN by the rules of IEEE 754");
+  }
   return value;
 }
 
@@ -182,8 +187,8 @@ std::optional<int64_t> Checker::wholeConstant(const syntax::Expr *expr,
     return std::nullopt;
   if (*value == std::floor(*value) && std::abs(*value) <= 1e9)
     return static_cast<int64_t>(*value);
-  error(expr->location, what + " is a whole number, but " + quote(*expr) +
-                            " is " + printNumber(*value));
+  error(expr->location,
+        what + " is a whole number, not " + printNumber(*value));
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 
 #include "frontend/Sema/Checker.h"
 
+#include "frontend/Sema/Names.h"
 #include "frontend/Sema/Print.h"
 #include "frontend/Sema/Suggest.h"
 
@@ -68,6 +69,9 @@ void Checker::declareSizes() {
                                      : (names.size() == 1 ? "its only size is "
                                                           : "its sizes are ") +
                                            enumerate(names);
+    if (declaredBelow.count(name))
+      help = quote(name) + " is no size of the header; set those that it is "
+                           "made of";
     if (auto other = nearest(name, names))
       help = "did you mean `-D " + *other + "=" + std::to_string(value) + "`?";
     error(attention.name.location,
@@ -145,38 +149,60 @@ std::optional<int64_t> Checker::sizeOf(const syntax::Expr &expr) {
   return std::nullopt;
 }
 
+/// What to do about `name`, which is no axis.
+std::string Checker::helpForAxis(const std::string &name) const {
+  std::vector<std::string> axes;
+  for (const std::string &candidate : visibleNames())
+    if (find(candidate)->kind == Symbol::Kind::Axis)
+      axes.push_back(candidate);
+  if (auto other = nearest(name, axes))
+    return "did you mean " + quote(*other) + "?";
+  if (find(name))
+    return "axes are the sizes of the header and the `dim`s";
+  if (!frames.empty())
+    return "a `fn` sees its own axes only: `fn name[" + name + "](…)`";
+  static const std::set<std::string> implicit = {"B", "T", "H", "G", "L"};
+  std::string header = "in the header, `(" + name + " = 64)`";
+  if (implicit.count(name))
+    return "batch, tokens and heads are not written: a program says what one "
+           "head computes at one token; other axes are declared " +
+           header;
+  return "declare it " + header + ", or with `dim " + name + " = …`";
+}
+
 std::optional<AxisId> Checker::axisNamed(const syntax::Name &name) {
   const Symbol *symbol = find(name.text);
   if (symbol && symbol->kind == Symbol::Kind::Axis)
     return symbol->index;
-  if (symbol && symbol->kind == Symbol::Kind::Poison)
+  if (name.text.empty() || (symbol && symbol->kind == Symbol::Kind::Poison))
     return std::nullopt;
   if (symbol) {
     error(name.location,
           quote(name.text) + " is " + describe(*symbol) + ", not an axis",
-          "axes are the sizes of the header and the `dim`s");
+          helpForAxis(name.text));
     return std::nullopt;
   }
-  std::vector<std::string> axes;
-  for (const auto &candidate : visibleNames())
-    if (find(candidate)->kind == Symbol::Kind::Axis)
-      axes.push_back(candidate);
-  if (unknownNames.count(name.text) && frames.empty())
+  if (isReserved(name.text)) {
+    error(name.location,
+          quote(name.text) + " is " + reservedFor(name.text) +
+              ", not an axis of a value",
+          "a value belongs to each head unless it is declared `grouped` or "
+          "`shared`; `sum[heads](…)` and `sum[group](…)` reduce");
     return std::nullopt;
-  bool isBelow = frames.empty() && declaredBelow.count(name.text);
-  if (name.text.empty() || isBelow) {
+  }
+  using Kind = syntax::Statement::Kind;
+  bool isDimBelow = false;
+  for (const syntax::StatementPtr &statement : attention.body)
+    isDimBelow |= statement && statement->kind == Kind::Dim &&
+                  !statement->names.empty() &&
+                  statement->names[0].text == name.text;
+  if (isDimBelow && frames.empty()) {
     reportUnknown(name);
     return std::nullopt;
   }
-  if (frames.empty())
-    unknownNames.insert(name.text);
-  std::string help = "declare it in the header, `(" + name.text +
-                     " = 64)`, or with `dim " + name.text + " = …`";
-  if (!frames.empty())
-    help = "a `fn` sees its own axes only: `fn name[" + name.text + "](…)`";
-  if (auto other = nearest(name.text, axes))
-    help = "did you mean " + quote(*other) + "?";
-  error(name.location, "unknown axis " + quote(name.text), help);
+  if (!frames.empty() || unknownNames.insert(name.text).second)
+    error(name.location, "unknown axis " + quote(name.text),
+          helpForAxis(name.text));
   return std::nullopt;
 }
 

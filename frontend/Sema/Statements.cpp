@@ -159,6 +159,7 @@ bool Checker::isAssignable(const syntax::Statement &statement,
     note(diagnostic, symbol->location, "it was declared here");
     return false;
   }
+  hasStrayAssignment = true;
   std::vector<std::string> states;
   for (const Declaration &state : program.states)
     states.push_back(state.name);
@@ -170,7 +171,8 @@ bool Checker::isAssignable(const syntax::Statement &statement,
   }
   if (unknownNames.insert(name.text).second)
     error(name.location, "there is no state " + quote(name.text) + " to update",
-          "to name a value write `let " + name.text + " = …`");
+          "to name a value write `let " + name.text +
+              " = …`; an output is `out " + name.text + " : f32[…] = …`");
   return false;
 }
 
