@@ -10,7 +10,7 @@ import lit.formats
 config.name = "Trowel"
 config.test_format = lit.formats.ShTest(True)
 config.suffixes = [".mlir", ".trowel", ".test"]
-config.excludes = ["unit", "errors", "language", "guard", "fuzz", "data"]
+config.excludes = ["unit", "errors", "language", "guard", "fuzz", "data", "docs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.trowel_binary_dir, "test", "lit")
 
