@@ -308,8 +308,8 @@ def Rec_StopOp : Rec_Op<"stop", [Pure, AllTypesMatch<["operand", "result"]>]> {
 // Stages in normal form (level 1)
 //===----------------------------------------------------------------------===//
 
-def Rec_StageOp : Rec_Op<"stage", [
-    SingleBlock, NoRegionArguments, RecursiveMemoryEffects]> {
+// A stage updates its states, so it is never dead, whoever uses its results.
+def Rec_StageOp : Rec_Op<"stage", [SingleBlock, NoRegionArguments]> {
   let summary = "holds one affine stage: rows, writes and the transition";
   let description = [{
     For states `S_j` with key axes `K_j` and the common value axes `V`, all read
@@ -422,7 +422,7 @@ def Rec_AcrossOp : Rec_Op<"across", [AttrSizedOperandSegments, ParentOneOf<["Sta
   }];
 }
 
-def Rec_SequentialOp : Rec_Op<"sequential", [SingleBlock, RecursiveMemoryEffects]> {
+def Rec_SequentialOp : Rec_Op<"sequential", [SingleBlock]> {
   let summary = "holds a stage that runs token after token";
   let description = [{
     The block's arguments are the states as the token begins; the region holds

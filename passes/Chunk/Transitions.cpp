@@ -24,6 +24,10 @@ void Transitions::set(unsigned to, unsigned from, Value factor) {
 }
 
 void Transitions::finish() {
+  // A token that keeps nothing of the states: operations take no factors as the
+  // identity, so the zero is written out.
+  if (factors.empty())
+    set(0, 0, values.real(0));
   identity = factors.size() == axes.size();
   for (auto [i, factor] : llvm::enumerate(factors))
     identity &= blocks[2 * i] == blocks[2 * i + 1] && rec::isConstant(factor, 1);
