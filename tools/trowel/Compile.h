@@ -1,0 +1,51 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a checked program to each level of the compiler, with the time each
+// phase takes. No message of MLIR's gets out: a program that Sema accepted
+// compiles, or it is an internal error.
+#ifndef TROWEL_TOOLS_TROWEL_COMPILE_H
+#define TROWEL_TOOLS_TROWEL_COMPILE_H
+
+#include "tools/trowel/Load.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace trowel::tool {
+
+enum class Level { Rec, NormalForm, Chunk };
+
+/// How a state is computed.
+enum class StateClass { Chunk, Scan, TokenByToken };
+
+struct StateInfo {
+  std::string name;
+  StateClass stateClass;
+};
+
+class Compiler {
+public:
+  explicit Compiler(Timings &timings);
+
+  /// The module of `level`. `tokens` in a chunk; 0 chooses.
+  mlir::OwningOpRef<mlir::ModuleOp> lower(const Loaded &loaded, Level level,
+                                          int64_t tokens = 0);
+
+  Timings &timings() { return times; }
+
+private:
+  Timings &times;
+  mlir::MLIRContext context;
+};
+
+/// The states of a module in normal form, hidden ones left out.
+std::vector<StateInfo> classify(mlir::ModuleOp normalForm);
+
+/// "S chunk; m token by token", for one line.
+std::string describe(const std::vector<StateInfo> &states);
+
+} // namespace trowel::tool
+
+#endif // TROWEL_TOOLS_TROWEL_COMPILE_H

@@ -1,0 +1,58 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "tools/trowel/Messages.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <unistd.h>
+
+namespace trowel::tool {
+
+int fail(const std::string &message) {
+  std::cerr << "trowel: error: " << message << '\n';
+  return 1;
+}
+
+void warn(const std::string &message) {
+  std::cerr << "trowel: warning: " << message << '\n';
+}
+
+void internalError(const std::string &what) {
+  std::cout.flush();
+  std::cerr << "trowel: internal error: " << what
+            << "; please report this, with the program and the command\n";
+  std::cerr.flush();
+  std::_Exit(internalErrorStatus);
+}
+
+namespace {
+
+/// Only what a signal handler may call.
+void onCrash(int) {
+  const char text[] = "trowel: internal error: the compiler crashed; please "
+                      "report this, with the program and the command\n";
+  if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+    _exit(internalErrorStatus);
+  _exit(internalErrorStatus);
+}
+
+} // namespace
+
+void installCrashHandler() {
+  // A stack of its own: an overflow of the usual one is a crash as well.
+  static char stack[1 << 16];
+  stack_t alternative = {};
+  alternative.ss_sp = stack;
+  alternative.ss_size = sizeof(stack);
+  sigaltstack(&alternative, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = onCrash;
+  action.sa_flags = SA_ONSTACK;
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP})
+    sigaction(signal, &action, nullptr);
+}
+
+} // namespace trowel::tool
