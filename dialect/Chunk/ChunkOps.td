@@ -27,7 +27,8 @@ def Chunk_Dialect : Dialect {
     `t` is a matrix product of tiles.
 
     The last chunk of a sequence may have n < C tokens. Rows from n on are
-    absent: no result depends on them.
+    absent: no result depends on them; a sum or maximum over `t` or `t.s` takes
+    those that are present.
 
     Axes of the dialect's own: `t` (token), `t.r` (row within a token), `t.s`
     (earlier token), `t.w` (write within a token).
@@ -61,6 +62,10 @@ def Chunk_ProgramOp : Chunk_Op<"program", [
 // only on `t`: the same factor for all channels). No `phi` at all is the
 // identity; an absent block is zero. Products of factors are multiplied in
 // token order; nothing is divided and no logarithm is taken.
+//
+// A state's key axes are those of the tiles given for it (rows, keys, results),
+// of the blocks that lead to it, and of the states that these come from. A tile
+// that lacks one is the same along it, and counts so in a sum over it.
 
 def Chunk_PullOp : Chunk_Op<"pull", [Pure, AttrSizedOperandSegments]> {
   let summary = "carries a row's coefficients back to the chunk's start";
