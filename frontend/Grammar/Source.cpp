@@ -93,7 +93,7 @@ Location SourceText::locate(size_t begin, size_t end, size_t line,
   return location;
 }
 
-std::string SourceText::commentAbove(size_t offset) const {
+std::string SourceText::commentAbove(size_t offset, size_t column) const {
   auto lineStart = [&](size_t at) {
     size_t newline = at == 0 ? std::string::npos : Ascii.rfind('\n', at - 1);
     return newline == std::string::npos ? 0 : newline + 1;
@@ -101,7 +101,7 @@ std::string SourceText::commentAbove(size_t offset) const {
   auto firstVisible = [&](size_t at) {
     return std::min(Ascii.find_first_not_of(" \t", at), Ascii.size());
   };
-  size_t start = lineStart(offset);
+  size_t start = offset - column;
   if (firstVisible(start) != offset)
     return "";
   std::vector<std::string> lines;

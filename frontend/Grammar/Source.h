@@ -31,8 +31,9 @@ public:
   /// The span from `begin` to `end`, or its part on the first line.
   Location locate(size_t begin, size_t end, size_t line, size_t column) const;
 
-  /// The `//` lines directly above the line on which `offset` stands first.
-  std::string commentAbove(size_t offset) const;
+  /// The `//` lines directly above the line that starts `column` characters
+  /// before `offset`; none if something else stands before `offset`.
+  std::string commentAbove(size_t offset, size_t column) const;
 
 private:
   std::string Ascii;

@@ -125,7 +125,9 @@ void TreeBuilder::attentionHead(Parser::AttentionHeadContext *context,
                                 Attention &attention) {
   attention.location = locate(context);
   attention.name = name(context->name());
-  attention.comment = Source.commentAbove(context->getStart()->getStartIndex());
+  antlr4::Token *first = context->getStart();
+  attention.comment = Source.commentAbove(first->getStartIndex(),
+                                          first->getCharPositionInLine());
   for (auto *child : context->size()) {
     Size size;
     size.name = name(child->name());
