@@ -100,6 +100,7 @@ struct Expr {
   std::vector<AxisId> axes; // ascending
   Sharing sharing = Sharing::Shared;
   bool perToken = false; // false: constants and params only
+  int height = 1;        // of the tree; at most 2000, so readers may recurse
   Interval range;        // what values it can take
 
   double number = 0;

@@ -47,6 +47,7 @@ static std::shared_ptr<Expr> start(Expr::Kind kind, Location at,
     expr->axes = unite(expr->axes, operand->axes);
     expr->sharing = std::max(expr->sharing, operand->sharing);
     expr->perToken |= operand->perToken;
+    expr->height = std::max(expr->height, operand->height + 1);
   }
   expr->operands = std::move(operands);
   return expr;

@@ -95,7 +95,7 @@ bool Checker::obeysNeighbourRule(const std::vector<Link> &links) {
 }
 
 ExprPtr Checker::contract(const ExprPtr &left, const Link &link,
-                          const std::string &leftText) {
+                          const syntax::Expr &leftSource) {
   const ExprPtr &right = link.value;
   Location at = link.whole->location;
   if (!common(left->axes, right->axes).empty())
@@ -103,7 +103,7 @@ ExprPtr Checker::contract(const ExprPtr &left, const Link &link,
   bool hasScalar = left->axes.empty() || right->axes.empty();
   if (hasScalar) {
     bool isLeft = left->axes.empty();
-    std::string text = isLeft ? leftText : print(*link.operand);
+    std::string text = print(isLeft ? leftSource : *link.operand);
     const Symbol *symbol = find(text);
     bool isAxis = symbol && symbol->kind == Symbol::Kind::Axis;
     error(at, quote(text) + " has no axes, so `@` has nothing to sum over",
@@ -113,7 +113,7 @@ ExprPtr Checker::contract(const ExprPtr &left, const Link &link,
     return nullptr;
   }
   error(at,
-        quote(leftText) + " has " + printAxes(program, left->axes) + " and " +
+        quote(leftSource) + " has " + printAxes(program, left->axes) + " and " +
             quote(*link.operand) + " has " + printAxes(program, right->axes) +
             ": they share no axis to sum over",
         "use `*` for an outer product");
@@ -121,12 +121,12 @@ ExprPtr Checker::contract(const ExprPtr &left, const Link &link,
 }
 
 ExprPtr Checker::combine(const ExprPtr &left, const Link &link,
-                         const std::string &leftText) {
+                         const syntax::Expr &leftSource) {
   if (!left || !link.value)
     return nullptr;
   const std::string &op = link.whole->op;
   if (op == "@")
-    return contract(left, link, leftText);
+    return contract(left, link, leftSource);
   MapOp mapOp = op == "+"   ? MapOp::Add
                 : op == "-" ? MapOp::Sub
                 : op == "*" ? MapOp::Mul
@@ -141,7 +141,7 @@ ExprPtr Checker::checkChain(const syntax::Expr &expr, bool isProduct) {
     return nullptr;
   ExprPtr value = links[0].value;
   for (size_t i = 1; i < links.size(); ++i) {
-    value = combine(value, links[i], print(*links[i - 1].whole));
+    value = combine(value, links[i], *links[i - 1].whole);
     if (value)
       sources.emplace(value, links[i].whole);
   }

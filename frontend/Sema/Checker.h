@@ -177,9 +177,9 @@ private:
   ExprPtr checkChain(const syntax::Expr &expr, bool isProduct);
   bool obeysNeighbourRule(const std::vector<Link> &links);
   ExprPtr combine(const ExprPtr &left, const Link &link,
-                  const std::string &leftText);
+                  const syntax::Expr &leftSource);
   ExprPtr contract(const ExprPtr &left, const Link &link,
-                   const std::string &leftText);
+                   const syntax::Expr &leftSource);
 
   // References.cpp
   ExprPtr checkReference(const syntax::Expr &expr);

@@ -15,7 +15,7 @@ using Kind = syntax::Expr::Kind;
 
 /// Checks an expression and remembers where it came from.
 ExprPtr Checker::check(const syntax::Expr *expr) {
-  constexpr int deepest = 400;
+  constexpr int deepest = 400, tallest = 2000;
   constexpr int64_t mostSteps = 200000;
   if (!expr || steps > mostSteps)
     return nullptr;
@@ -32,6 +32,13 @@ ExprPtr Checker::check(const syntax::Expr *expr) {
   ++depth;
   ExprPtr value = checkBare(*expr);
   --depth;
+  if (value && value->height > tallest) {
+    error(frames.empty() ? expr->location : frames[0].call,
+          "the expression is nested too deeply once its loops and `fn`s are "
+          "written out",
+          "name a part of it with `let`");
+    return nullptr;
+  }
   if (value)
     sources.emplace(value, expr);
   if (isNumber(value) && std::isnan(value->number) && !hasNaN) {
