@@ -10,6 +10,8 @@
 #include "dialect/Chunk/Chunk.h"
 #include "dialect/Reference/Tensor.h"
 
+#include "mlir/IR/BuiltinOps.h"
+
 namespace trowel {
 
 /// Runs `program` over every sequence of the batch, chunk after chunk; the last
@@ -23,6 +25,11 @@ namespace trowel {
 /// what a group or all heads share is written by the first of them.
 /// An operation that has no meaning here ends the process with its name.
 TensorMap evaluateChunks(chunk::ProgramOp program, const Batch &batch,
+                         const TensorMap &arguments);
+
+/// The chunk programs of a module in order, with the reductions over heads that
+/// stand between them.
+TensorMap evaluateChunks(mlir::ModuleOp module, const Batch &batch,
                          const TensorMap &arguments);
 
 /// The same for a token program, before or after its stages were formed

@@ -200,6 +200,7 @@ struct ChunkPrograms : impl::ChunkProgramsBase<ChunkPrograms> {
           builder, program.getLoc(), program.getSymName(),
           tokens > 0 ? static_cast<int64_t>(tokens) : chooseTokens(program),
           program.getAxes(), program.getSizes());
+      target->setDiscardableAttrs(program->getDiscardableAttrDictionary());
       target.getBody().emplaceBlock();
       if (failed(ProgramLifter(program, target).run()))
         return signalPassFailure();

@@ -7,6 +7,7 @@
 
 #include "dialect/Rec/Rec.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace trowel {

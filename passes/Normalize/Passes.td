@@ -15,6 +15,16 @@ def DelaysToStates : Pass<"rec-delays-to-states", "::trowel::rec::ProgramOp"> {
   }];
 }
 
+def SplitHeads : Pass<"rec-split-heads", "::mlir::ModuleOp"> {
+  let summary = "Cut a program where heads are reduced";
+  let description = [{
+    What a `rec.reduce_heads` reduces becomes an output of a program of its own,
+    which runs before; its result becomes an input. The programs of the module
+    then run in order, and the attribute `heads` of a program says which of its
+    outputs are reduced over heads before the next one runs.
+  }];
+}
+
 def FormStages : Pass<"rec-form-stages", "::trowel::rec::ProgramOp"> {
   let summary = "Split a token program into stages and bring each to normal form";
   let description = [{

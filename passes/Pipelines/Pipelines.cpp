@@ -14,6 +14,7 @@ using namespace mlir;
 namespace trowel {
 
 void addNormalise(OpPassManager &manager) {
+  manager.addPass(createSplitHeads());
   OpPassManager &program = manager.nest<rec::ProgramOp>();
   program.addPass(createCSEPass());
   program.addPass(createDelaysToStates());

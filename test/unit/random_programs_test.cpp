@@ -1,0 +1,97 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Random programs: every derived form means what the program means. 500 here;
+// TROWEL_RANDOM_FIRST and TROWEL_RANDOM_COUNT choose others. A failing program
+// is shrunk before it is shown.
+
+#include "dialect/Reference/ChunkInterpreter.h"
+#include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Meaning.h"
+#include "test/generator/ProgramGenerator.h"
+#include "test/unit/Derived.h"
+
+#include <gtest/gtest.h>
+
+using namespace trowel;
+using namespace trowel::test;
+
+namespace {
+
+struct Outcome {
+  enum class Kind { Agrees, Differs, Grows, Unchecked } kind;
+  std::string detail;
+  bool chunked = false;
+};
+
+Outcome tryProgram(const RandomProgram &random) {
+  Checked checked = checkText(random.text());
+  if (!checked.program)
+    return {Outcome::Kind::Unchecked, checked.messages()};
+  Batch batch;
+  batch.tokens = 33;
+  TensorMap arguments = randomArguments(random, batch);
+  TensorMap meaning = evaluate(*checked.program, batch, arguments);
+  if (!(largestMagnitude(meaning) < 1e6))
+    return {Outcome::Kind::Grows, ""};
+  TensorMap magnitudes = evaluateMagnitudes(*checked.program, batch, arguments);
+  Outcome outcome{Outcome::Kind::Agrees, ""};
+  for (const auto &[state, kind] : classesOf(*derive(*checked.program).module))
+    outcome.chunked |= kind == "chunk";
+  for (int64_t tokens : {1, 7, 33}) {
+    Derived derived = derive(*checked.program, tokens);
+    if (!derived.succeeded)
+      return {Outcome::Kind::Differs, "a pass failed"};
+    TensorMap actual = evaluateChunks(*derived.module, batch, arguments);
+    Comparison comparison = compare(actual, meaning, magnitudes);
+    if (!(comparison.ratio < 1e-9))
+      return {Outcome::Kind::Differs,
+              "C = " + std::to_string(tokens) + ": " + comparison.name + " is off by " +
+                  std::to_string(comparison.ratio) + " " + comparison.reason};
+  }
+  return outcome;
+}
+
+/// The smallest program that still differs.
+RandomProgram shrink(RandomProgram program) {
+  for (bool smaller = true; smaller;) {
+    smaller = false;
+    for (const RandomProgram &candidate : smallerPrograms(program))
+      if (tryProgram(candidate).kind == Outcome::Kind::Differs) {
+        program = candidate;
+        smaller = true;
+        break;
+      }
+  }
+  return program;
+}
+
+uint64_t fromEnvironment(const char *name, uint64_t otherwise) {
+  const char *value = std::getenv(name);
+  return value ? std::strtoull(value, nullptr, 10) : otherwise;
+}
+
+TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
+  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
+  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500);
+  uint64_t ran = 0, chunked = 0, failed = 0;
+  for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
+    RandomProgram program = randomProgram(seed);
+    Outcome outcome = tryProgram(program);
+    ASSERT_NE(outcome.kind, Outcome::Kind::Unchecked)
+        << program.text() << outcome.detail;
+    ran += outcome.kind == Outcome::Kind::Agrees;
+    chunked += outcome.chunked;
+    if (outcome.kind != Outcome::Kind::Differs)
+      continue;
+    ++failed;
+    RandomProgram small = shrink(program);
+    ADD_FAILURE() << "seed " << seed << ": " << tryProgram(small).detail << "\n"
+                  << small.text();
+  }
+  // Most programs stay finite, and most have a chunk form.
+  EXPECT_GT(ran * 10, count * 7) << ran;
+  EXPECT_GT(chunked * 10, count * 6) << chunked;
+}
+
+} // namespace

@@ -1,0 +1,195 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Programs on which a natural reading of the derivation gives wrong numbers:
+// each must be right, in the form named here, or refused.
+
+#include "dialect/Reference/ChunkInterpreter.h"
+#include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Inputs.h"
+#include "frontend/Reference/Meaning.h"
+#include "test/unit/Derived.h"
+
+#include <gtest/gtest.h>
+
+using namespace trowel;
+using namespace trowel::test;
+
+namespace {
+
+struct Trap {
+  const char *name;
+  const char *expected; // class of S, or "refused"
+  const char *body;
+  std::map<std::string, double> fixed = {}; // inputs held at one value
+};
+
+const char *declarations = "in q, k, b, kk : f32[K]\n"
+                           "in v, vv, bv : f32[V]\n"
+                           "in a, c, beta, g, gate : f32\n"
+                           "in ak : f32[K]\n"
+                           "in gk : f32[K] <= 0\n"
+                           "in gv : f32[V] <= 0\n"
+                           "in cv : f32[V]\n";
+
+const Trap traps[] = {
+    {"GrowingState", "chunk",
+     "state S : f32[K, V]\n S *= exp(g)\n S += k * v\n out o : f32[V] = q @ S",
+     {{"g", 0.05}}},
+    {"FactorIsZero", "chunk",
+     "state S : f32[K, V]\n S *= 1 - beta\n S += k * (v - 0.3 * (k @ S))\n"
+     "out o : f32[V] = q @ S",
+     {{"beta", 1}}},
+    {"FactorIsNegative", "chunk",
+     "state S : f32[K, V]\n S *= tanh(ak)\n S += k * v\n out o : f32[V] = q @ S"},
+    {"ResetByWhere", "chunk",
+     "state S : f32[K, V]\n S *= where(g > 0.5, 0, 1)\n S += k * v\n"
+     "out o : f32[V] = q @ S"},
+    {"StabiliserStartsAtMinusInfinity", "chunk",
+     "state m : f32 = -inf\n state S : f32[K, V]\n let m0 = m\n"
+     "m = max(logsigmoid(g) + m0, c)\n S = exp(logsigmoid(g) + m0 - m) * S\n"
+     "S += exp(c - m) * k * v\n out o : f32[V] = q @ S"},
+    {"StrongValueGate", "chunk",
+     "state S : f32[K, V]\n S *= exp(gv)\n S += k * v\n out o : f32[V] = q @ S",
+     {{"gv", -40}}},
+    {"ValueGateAndDeltaRule", "chunk",
+     "state S : f32[K, V]\n S *= exp(gv)\n S += k * (v - 0.5 * (k @ S))\n"
+     "out o : f32[V] = q @ S"},
+    {"ValueGateAfterDeltaRule", "chunk",
+     "state S : f32[K, V]\n S += k * (v - 0.5 * (k @ S))\n S *= exp(gv)\n"
+     "out o : f32[V] = q @ S"},
+    {"ValueGateBetweenReadAndOutput", "chunk",
+     "state S : f32[K, V]\n out p : f32[V] = q @ S\n S *= exp(gv)\n S += k * v\n"
+     "S *= exp(gk)\n out o : f32[V] = cv * (q @ S)"},
+    {"ValueFactorMeetsTheRead", "token",
+     "state S : f32[K, V]\n S += 0.5 * k * bv * (v - k @ S)\n"
+     "out o : f32[V] = q @ S"},
+    {"ValueFactorMeetsOnlyTheValue", "chunk",
+     "state S : f32[K, V]\n S += 0.5 * k * (bv * v - k @ S)\n"
+     "out o : f32[V] = q @ S"},
+    {"ReadMovedPastValueDecay", "token",
+     "state S : f32[K, V]\n S = exp(gv) * S + 0.3 * k * (b @ S) + kk * v\n"
+     "out o : f32[V] = q @ S"},
+    {"SeveralReadsInOneStatement", "chunk",
+     "state S : f32[K, V]\n"
+     "S = 0.9 * S + 0.4 * k * (v - b @ S) - 0.3 * kk * (k @ S)\n"
+     "out o : f32[V] = q @ S"},
+    {"AliasKeepsItsValue", "chunk",
+     "state S : f32[K, V]\n let P = S\n S += k * v\n S = -0.2 * S + 0.5 * P\n"
+     "out o : f32[V] = q @ S"},
+    {"SumOfKeyAndValueFactors", "scan",
+     "state S : f32[K, V]\n S = 0.3 * ak * S + 0.2 * cv * S\n S += k * v\n"
+     "out o : f32[V] = q @ S"},
+    {"SumOfTwoScalarFactors", "chunk",
+     "state S : f32[K, V]\n S = 0.3 * a * S + 0.2 * c * S\n S += k * v\n"
+     "out o : f32[V] = q @ S"},
+    {"TwoWritesOfOneToken", "chunk",
+     "state S : f32[K, V]\n S += 0.8 * k * (v - k @ S)\n"
+     "S += 0.7 * kk * (vv - kk @ S)\n out o : f32[V] = q @ S"},
+    {"MomentumIsOneStage", "chunk",
+     "state Z, S : f32[K, V]\n Z = 0.5 * Z + 0.3 * k * (v - k @ S)\n"
+     "S = 0.9 * S + Z\n out o : f32[V] = q @ S"},
+    {"OneStateFlowsWholeIntoAnother", "chunk",
+     "state Z, S : f32[K, V]\n Z = 0.7 * Z + k * v\n S = 0.9 * S + 0.1 * Z\n"
+     "out o : f32[V] = q @ S"},
+    {"RotationOfTwoStates", "chunk",
+     "state Z, S : f32[K, V]\n let P = S\n S = 0.8 * ak * S - 0.3 * Z + k * v\n"
+     "Z = 0.3 * P + 0.8 * Z\n out o : f32[V] = q @ S + b @ Z"},
+    {"StatesCoupledByReads", "chunk",
+     "state Z, S : f32[K, V]\n S += 0.4 * k * (v - b @ Z)\n"
+     "Z = 0.9 * Z + 0.5 * kk * (k @ S)\n out o : f32[V] = q @ S"},
+    {"DelayedReadFeedsAWrite", "chunk",
+     "state S : f32[K, V]\n let r = k @ S\n S = 0.9 * S + 0.4 * kk * (v - r[t - 2])\n"
+     "out o : f32[V] = q @ S"},
+    {"ScalarReadFeedsAWrite", "chunk|token",
+     "state S : f32[K, V]\n S += 0.3 * k * v * (1 - k @ S @ v)\n"
+     "out o : f32[V] = q @ S"},
+    {"VectorAndScalarReadTogether", "chunk|token",
+     "state S : f32[K, V]\n let r = k @ S\n S += 0.5 * k * (v - (r - mean[V](r)))\n"
+     "out o : f32[V] = q @ S"},
+    {"MatrixOnTheValueSide", "token",
+     "dim U = V\n param P : f32[V, U] shared\n state S : f32[K, V]\n"
+     "let r = 0.2 * (k @ S) @ P\n S += k * (v - r[U -> V])\n"
+     "out o : f32[V] = q @ S"},
+    {"ReadBeforeScalarDecay", "chunk",
+     "state S : f32[K, V]\n S = 0.8 * a * S + 0.4 * k * (b @ S) + kk * v\n"
+     "out o : f32[V] = q @ S",
+     {{"a", 0}}},
+    {"CorrectionsOnBothSides", "token",
+     "state S : f32[K, V]\n S += 0.3 * k * (v - k @ S)\n"
+     "S += 0.3 * (k - S @ v) * v\n out o : f32[V] = q @ S"},
+    {"ProductOfReads", "token",
+     "state S : f32[K, V]\n S += 0.2 * k * ((k @ S) * tanh(q @ S)) + k * v\n"
+     "out o : f32[V] = q @ S"},
+    {"DecayReadsItsOwnState", "token",
+     "state S : f32[K, V]\n S *= exp(-norm[V](v - k @ S))\n S += k * v\n"
+     "out o : f32[V] = q @ S"},
+    {"ReadFeedsAWriteAndAnOutput", "chunk",
+     "state S : f32[K, V]\n let r = k @ S\n S += 0.6 * k * (v - r)\n"
+     "out o : f32[V] = q @ S + r\n out p : f32[V] = tanh(r)"},
+    {"OutputAcrossTheValues", "chunk",
+     "state S : f32[K, V]\n S = exp(gk) * S\n S += 0.3 * (k - S @ v) * v\n"
+     "out o : f32[V] = q @ S\n out p : f32[K] = S @ vv"},
+    {"OutputOfTheWholeState", "token|scan",
+     "state S : f32[K, V]\n S = exp(gk) * S\n S += k * v\n"
+     "out o : f32[K, V] = tanh(S)"},
+    {"StateForgetsEverything", "chunk",
+     "state S : f32[K, V]\n out o : f32[V] = q @ S\n S = k * v"},
+    {"StateIsNeverUpdated", "chunk",
+     "state S : f32[K, V]\n out o : f32[V] = q @ S"},
+    {"SumOverHeads", "chunk",
+     "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ S)\n"
+     "let r = q @ S\n out o : f32[V] = r * rsqrt(sum[heads](r * r) + 1)"},
+    {"StaleState", "refused",
+     "state S : f32[K, V]\n S += k * (v - k @ stale(S, 8))\n"
+     "out o : f32[V] = q @ S"},
+};
+
+class Traps : public testing::TestWithParam<Trap> {};
+
+TEST_P(Traps, AreRightOrRefused) {
+  const Trap &trap = GetParam();
+  Checked checked = checkText("attention trap(K = 5, V = 4) {\n" +
+                              std::string(declarations) + trap.body + "\n}\n");
+  if (std::string(trap.expected) == "refused") {
+    EXPECT_FALSE(checked.program);
+    EXPECT_NE(checked.messages().find("not supported yet"), std::string::npos);
+    return;
+  }
+  ASSERT_TRUE(checked.program) << checked.messages();
+  std::string actualClass = classesOf(*derive(*checked.program).module)["S"];
+  EXPECT_NE(("|" + std::string(trap.expected) + "|").find("|" + actualClass + "|"),
+            std::string::npos)
+      << "S is " << actualClass;
+  for (Regime regime : allRegimes()) {
+    Batch batch;
+    batch.tokens = 48;
+    batch.heads = 2;
+    InputOptions options;
+    options.regime = regime;
+    options.initialStates = regime != Regime::Gentle;
+    TensorMap arguments = generateInputs(*checked.program, batch, options);
+    for (const auto &[name, value] : trap.fixed)
+      for (double &x : arguments[name].data)
+        x = value;
+    TensorMap meaning = evaluate(*checked.program, batch, arguments);
+    if (!(largestMagnitude(meaning) < 1e6))
+      continue;
+    TensorMap magnitudes = evaluateMagnitudes(*checked.program, batch, arguments);
+    for (int64_t tokens : {1, 7, 16, 48}) {
+      Derived derived = derive(*checked.program, tokens);
+      ASSERT_TRUE(derived.succeeded);
+      Comparison comparison =
+          compare(evaluateChunks(*derived.module, batch, arguments),
+                  meaning, magnitudes);
+      EXPECT_LT(comparison.ratio, 1e-10)
+          << nameOf(regime) << ", C = " << tokens << ": " << comparison.name << " "
+          << comparison.reason;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Traps, testing::ValuesIn(traps),
+                         [](const auto &info) { return info.param.name; });
+
+} // namespace
