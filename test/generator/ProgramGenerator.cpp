@@ -72,10 +72,16 @@ private:
     return *(names.begin() + random.below(static_cast<int>(names.size())));
   }
   std::string matrix();
-  std::string key() { return pick({"k0", "k1", "k2"}); }
-  std::string reader() { return pick({"q0", "q1", "k0", "k1"}); }
-  std::string scalarFactor() { return pick({"a0", "a1", "0.9", "c0"}); }
-  std::string keyFactor() { return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)"}); }
+  std::string key() { return pick({"k0", "k1", "k2", "k0", "k1", "k2[t - 1]"}); }
+  std::string reader() { return pick({"q0", "q1", "k0", "k1", "k1[t - 2]"}); }
+  std::string keyFactor() {
+    if (hasScalarState && random.chance(0.3))
+      return "sigmoid(m)";
+    return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)",
+                 "where(c0 > 0.3, 0, a0)", "cos(prefix_sum(c1))", "0"});
+  }
+  void vectorState();
+  void scalarState();
   std::string vectorTerm(bool mayRead);
   std::string write();
   void state();
@@ -91,6 +97,9 @@ private:
   std::vector<std::string> matrices, vectors; // lets so far
   bool acrossReads = false; // this program contracts V instead of K
   bool strange = false;     // this program may leave the affine class
+  bool scalarReads = false; // writes may read a state along every axis
+  bool hasScalarState = false;
+  std::string normaliser; // of a vector state, for outputs
 };
 
 /// A current state or an alias of one.
@@ -129,11 +138,34 @@ std::string Generator::write() {
     inner += (i ? pick({" + ", " - "}) : "") + vectorTerm(true);
   if (acrossReads)
     return pick({"r0", "r1"}) + " * (" + inner + ")";
+  if (scalarReads && random.chance(0.5))
+    return "0.5 * " + key() + " * " + pick({"v0", "v1", "cv0"}) + " * (c0 - " + reader() +
+           " @ S0 @ " + pick({"r0", "r1"}) + ")";
   return (random.chance(0.3) ? "c1 * " : "") + key() + " * (" + inner + ")";
 }
 
 void Generator::state() {
   program.states.push_back("state S" + std::to_string(stateCount++) + " : f32[K, V]");
+}
+
+/// A state on one axis, with a read of its own.
+void Generator::vectorState() {
+  if (random.chance(0.7)) {
+    program.states.push_back("state zz : f32[K]");
+    add("zz =", {keyFactor() + " * zz", key()});
+    normaliser = "(1 + abs(q0 @ zz))";
+    return;
+  }
+  program.states.push_back("state zz : f32[V]");
+  add("zz =", {pick({"a0", "av0", "0.7"}) + " * zz", pick({"v0", "v1"})});
+  normaliser = "(1 + abs(zz))";
+}
+
+/// A scalar recurrence that is not affine, ahead of the others.
+void Generator::scalarState() {
+  program.states.push_back("state m : f32 = -1");
+  add("m =", {"max(0.5 * m, c0)"});
+  hasScalarState = true;
 }
 
 void Generator::statement() {
@@ -166,12 +198,15 @@ void Generator::statement() {
 }
 
 void Generator::outputs() {
-  std::string read = pick({"q0", "q1"}) + " @ " + matrix();
+  std::string read = "(" + pick({"q0", "q1"}) + " @ " + matrix() + ")";
   std::vector<std::string> terms{read};
   if (random.chance(0.4))
     terms.push_back("c0 * (q1 @ " + matrix() + ")");
   if (random.chance(0.3))
     terms.push_back("v0");
+  if (!normaliser.empty() && random.chance(0.7))
+    for (std::string &term : terms)
+      term += " / " + normaliser;
   add("out o" + std::to_string(outCount++) + " : f32[V] =", terms);
   if (random.chance(0.2))
     add("out o" + std::to_string(outCount++) + " : f32[K] =", {matrix() + " @ r0"});
@@ -182,9 +217,14 @@ RandomProgram Generator::run() {
   program.valueSize = 1 + random.below(5);
   acrossReads = random.chance(0.15);
   strange = random.chance(0.2);
+  scalarReads = !acrossReads && random.chance(0.15);
   int states = 1 + random.below(3), statements = 2 + random.below(7);
   for (int i = 0; i < states; ++i)
     state();
+  if (random.chance(0.2))
+    scalarState();
+  if (random.chance(0.25))
+    vectorState();
   int early = random.chance(0.3) ? random.below(statements) : -1;
   for (int i = 0; i < statements; ++i) {
     statement();
@@ -248,6 +288,35 @@ std::vector<RandomProgram> smallerPrograms(const RandomProgram &program) {
   return result;
 }
 
+WrongProgram withMistake(const RandomProgram &program) {
+  Random random(program.seed ^ 0xbad);
+  static const char *const mistakes[] = {
+      "S0 += k0",                     // an axis is missing
+      "S0 += q0 @ k0 * v0 @ S9",      // no such state
+      "out wrong : f32[V] = q0 @ v0", // no axis is shared
+      "out wrong : f32[K] = q0 @ S0", // the other axes
+      "S0 *= r0 * q0 * nothing",      // no such name
+      "S0 = k0[t + 1] * v0",          // the future
+      "let q0 = k0",                  // the name is taken
+      "S0 += k0 * v0[K -> V]",        // no such axis
+      "S0 += k0 * sqrt(v0, v0)",      // too many arguments
+      "out wrong : f32[V] = S0[3]",   // an axis that has a name
+      "S0 += (k0 * v0",               // a parenthesis is missing
+      "S0 = S0 < 1",                  // a condition is no number
+      "state S0 : f32[K]",            // declared before
+      "S0 += k0 * a0 @ S0"};          // operands that are not neighbours
+  RandomProgram wrong = program;
+  std::string mistake =
+      mistakes[random.below(static_cast<int>(std::size(mistakes)))];
+  wrong.statements.push_back({mistake, {}, ""});
+  WrongProgram result{wrong.text(), 0};
+  size_t place = result.text.rfind(mistake);
+  result.line = 1 + static_cast<int>(std::count(
+                        result.text.begin(),
+                        result.text.begin() + static_cast<long>(place), '\n'));
+  return result;
+}
+
 TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
   TensorMap result;
   std::string text = program.text();
@@ -275,8 +344,16 @@ TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
   }
   if (random.chance(0.5))
     for (size_t i = 0; i < program.states.size(); ++i) {
-      std::string name = program.states[i].substr(6, 2);
-      Tensor state({batch.sequences(), batch.heads, program.keySize, program.valueSize});
+      const std::string &declaration = program.states[i];
+      size_t end = declaration.find(' ', 6);
+      std::string name = declaration.substr(6, end - 6);
+      std::vector<int64_t> shape{batch.sequences(), batch.heads};
+      size_t bracket = declaration.find('[');
+      if (bracket != std::string::npos)
+        for (char axis : declaration.substr(bracket))
+          if (axis == 'K' || axis == 'V')
+            shape.push_back(sizeOf(axis));
+      Tensor state(shape);
       for (double &x : state.data)
         x = static_cast<double>(static_cast<float>(random.normal()));
       result[name] = state;

@@ -1,9 +1,11 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Random programs of a few statements over one to three states, and their
-// arguments: aliases, copies, several reads, values scaled on either side,
-// delays, zero, negative and growing factors, and rules that are not affine.
+// Random programs of a few statements over one to three matrix states, some
+// with a vector or a scalar state beside them, and their arguments: aliases,
+// copies, several reads, reads of every axis, values scaled on either side,
+// delays, running sums, conditions, loops, zero, negative and growing factors,
+// and rules that are not affine. Also programs with a mistake.
 #ifndef TROWEL_TEST_GENERATOR_PROGRAMGENERATOR_H
 #define TROWEL_TEST_GENERATOR_PROGRAMGENERATOR_H
 
@@ -38,6 +40,13 @@ RandomProgram randomProgram(uint64_t seed);
 /// The program without one statement, one term or one state, for each that it
 /// can do without; empty if nothing can go. Some of them do not check.
 std::vector<RandomProgram> smallerPrograms(const RandomProgram &program);
+
+/// The text with one mistake in it that must be refused, and its line.
+struct WrongProgram {
+  std::string text;
+  int line = 0;
+};
+WrongProgram withMistake(const RandomProgram &program);
 
 /// Arguments for the inputs that `text()` declares and, half of the time,
 /// initial states. Factors are 0 now and then, negative, or above one.

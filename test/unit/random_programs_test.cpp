@@ -94,4 +94,18 @@ TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
   EXPECT_GT(chunked * 10, count * 6) << chunked;
 }
 
+TEST(RandomPrograms, MistakesAreRefusedAtTheirLine) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    WrongProgram wrong = withMistake(randomProgram(seed));
+    Checked checked = checkText(wrong.text);
+    EXPECT_FALSE(checked.program) << wrong.text;
+    ASSERT_FALSE(checked.diagnostics.empty()) << wrong.text;
+    bool atLine = false;
+    for (const Diagnostic &diagnostic : checked.diagnostics)
+      atLine |= diagnostic.severity == Diagnostic::Severity::Error &&
+                std::abs(diagnostic.location.line - wrong.line) <= 1;
+    EXPECT_TRUE(atLine) << wrong.text << checked.messages();
+  }
+}
+
 } // namespace
