@@ -367,7 +367,9 @@ static bool rangeWord(const FailedChunk &failed, Diagnostic &diagnostic) {
 
 static bool keywordForName(const FailedChunk &failed, Diagnostic &diagnostic) {
   size_t found = failed.type(failed.at);
-  if (found < P::ATTENTION || found > P::NOT ||
+  // Where an expression is missing, the keyword may well start a statement.
+  bool isStatement = failed.atEnd() && failed.failure.expects(P::INT);
+  if (found < P::ATTENTION || found > P::NOT || isStatement ||
       !failed.failure.expects(P::NAME) ||
       diagnostic.location.line != failed.locate(failed.at).line)
     return false;
