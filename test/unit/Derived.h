@@ -23,6 +23,12 @@ struct Derived {
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   bool succeeded = false;
+
+  /// The first chunk program; the only one unless heads are reduced.
+  chunk::ProgramOp chunkProgram() {
+    auto programs = module->getOps<chunk::ProgramOp>();
+    return programs.empty() ? chunk::ProgramOp() : *programs.begin();
+  }
 };
 
 /// The normal form of a program; with `tokens` >= 0 its chunk program.
