@@ -89,6 +89,7 @@ private:
   // Stages of a token program (StageOps.cpp).
   void stage(rec::StageOp op);
   void row(rec::RowOp op);
+  void scalarRow(rec::ScalarRowOp op);
   void across(rec::AcrossOp op);
   void nextStates(rec::StageOp op);
   void sequential(rec::SequentialOp op);

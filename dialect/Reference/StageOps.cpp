@@ -24,8 +24,13 @@ void Machine::stage(rec::StageOp op) {
   for (Operation &inner : op.getBody().front()) {
     if (auto x = dyn_cast<rec::RowOp>(inner))
       row(x);
+    else if (auto x = dyn_cast<rec::ScalarRowOp>(inner))
+      scalarRow(x);
     else if (auto x = dyn_cast<rec::AcrossOp>(inner))
       across(x);
+    else if (!isa<rec::WriteOp, rec::TransitionOp, rec::ValueDecayOp,
+                  rec::YieldOp>(inner))
+      fail(&inner, "it has no meaning within a stage");
   }
   nextStates(op);
   Operation *yield = op.getBody().front().getTerminator();
@@ -33,7 +38,7 @@ void Machine::stage(rec::StageOp op) {
     values[result] = Numbers(values.at(value));
 }
 
-/// x = w + scale * (sum_j B_j @ S_j) + sum_q c_q * x_q
+/// x = w + scale * (sum_j B_j @ S_j) + sum_q c_q * x_q + sum_i d_i * y_i
 void Machine::row(rec::RowOp op) {
   auto parent = cast<rec::StageOp>(op->getParentOp());
   SmallVector<Value> entry = statesOf(body, parent.getStates());
@@ -56,6 +61,19 @@ void Machine::row(rec::RowOp op) {
       accumulate(x, result.getType(), {op.getValue()}, head);
     for (auto [other, coupling] : llvm::zip(op.getRows(), op.getCouplings()))
       accumulate(x, result.getType(), {coupling, other}, head);
+    for (auto [scalar, coefficient] :
+         llvm::zip(op.getScalars(), op.getCoefficients()))
+      accumulate(x, result.getType(), {coefficient, scalar}, head);
+  }
+}
+
+/// y = sum over the value axes of row * vector
+void Machine::scalarRow(rec::ScalarRowOp op) {
+  define(op.getResult());
+  for (int64_t head = 0; head < batch.heads; ++head) {
+    double *y = at(op.getResult(), head);
+    std::fill(y, y + elements(op.getType()), 0);
+    accumulate(y, op.getType(), {op.getRow(), op.getVector()}, head);
   }
 }
 
