@@ -57,10 +57,16 @@ void Carrier::addBlock(int64_t to, int64_t from, std::vector<double> factors) {
   blocks.push_back(std::move(block));
 }
 
+static void clear(PerState &x, size_t states) {
+  x.resize(states);
+  for (std::vector<double> &numbers : x)
+    numbers.clear();
+}
+
 void Carrier::forwards(int64_t token, PerState &x) const {
   if (blocks.empty())
     return;
-  PerState next(x.size());
+  clear(next, x.size());
   for (const Block &block : blocks) {
     const std::vector<double> &from = x[block.from];
     if (from.empty())
@@ -72,13 +78,13 @@ void Carrier::forwards(int64_t token, PerState &x) const {
     for (size_t i = 0; i < count; ++i)
       to[i] += factor[i] * from[block.source[i]];
   }
-  x = std::move(next);
+  std::swap(x, next);
 }
 
 void Carrier::backwards(int64_t token, PerState &f) const {
   if (blocks.empty())
     return;
-  PerState next(f.size());
+  clear(next, f.size());
   for (const Block &block : blocks) {
     const std::vector<double> &to = f[block.to];
     if (to.empty())
@@ -90,7 +96,7 @@ void Carrier::backwards(int64_t token, PerState &f) const {
     for (size_t i = 0; i < count; ++i)
       from[block.source[i]] += to[i] * factor[i];
   }
-  f = std::move(next);
+  std::swap(f, next);
 }
 
 } // namespace trowel::interpreter

@@ -66,6 +66,7 @@ private:
   };
   const StateAxes &axes;
   std::vector<Block> blocks; // none: the identity
+  mutable PerState next;     // what a step makes, kept to save allocations
 };
 
 } // namespace trowel::interpreter

@@ -296,19 +296,19 @@ void Machine::solve(chunk::SolveOp op) {
               u[(s * rowCount + w) * width + v];
     };
     const Numbers ones(width, 1);
+    Numbers between(width), withOwn(width, 1);
     for (int64_t t = 0; t < rows; ++t) {
-      Numbers between(width, 1);
+      between.assign(width, 1);
       if (op.getInclusive() == "row")
         between.assign(&decay[t * width], &decay[t * width] + width);
       for (int64_t s = t - 1; s >= 0; --s) {
-        Numbers withOwn(between);
         for (int64_t v = 0; v < width; ++v)
-          withOwn[v] *= decay[s * width + v];
+          withOwn[v] = between[v] * decay[s * width + v];
         const Numbers &factor =
             op.getInclusive() == "column" ? withOwn : between;
         for (int64_t r = 0; r < rowCount; ++r)
           add(t, r, s, factor.data());
-        between = withOwn;
+        std::swap(between, withOwn);
       }
       for (int64_t r = 0; r < rowCount; ++r)
         add(t, r, t, ones.data());
