@@ -121,19 +121,24 @@ bool FormAlgebra::decompose(Value matrix, SmallVectorImpl<Factor> &terms) {
     }
     return false;
   case MapKind::Where: {
+    // What is not taken must not reach the product: both parts are masked, for
+    // which the condition must be the same along all axes.
     Value condition = map.getOperand(0);
-    bool onKey = axes.onlyKey(condition);
-    if (!onKey && !axes.onlyValue(condition))
+    if (!rec::axesOf(condition).empty())
       return false;
     for (int branch : {1, 2}) {
       size_t begin = terms.size();
       if (!decompose(map.getOperand(branch), terms))
         return false;
-      for (size_t i = begin; i < terms.size(); ++i) {
-        Value &part = onKey ? terms[i].key : terms[i].value;
+      auto mask = [&](Value part) {
         Value taken = part ? part : values.real(1), zero = values.real(0);
-        part = branch == 1 ? values.map(MapKind::Where, {condition, taken, zero})
+        return branch == 1 ? values.map(MapKind::Where, {condition, taken, zero})
                            : values.map(MapKind::Where, {condition, zero, taken});
+      };
+      for (size_t i = begin; i < terms.size(); ++i) {
+        terms[i].key = mask(terms[i].key);
+        if (terms[i].value)
+          terms[i].value = mask(terms[i].value);
       }
     }
     return true;

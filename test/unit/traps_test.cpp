@@ -137,6 +137,12 @@ const Trap traps[] = {
      "state S : f32[K, V]\n out o : f32[V] = q @ S\n S = k * v"},
     {"StateIsNeverUpdated", "chunk",
      "state S : f32[K, V]\n out o : f32[V] = q @ S"},
+    {"ConditionHidesAnInfiniteTerm", "chunk",
+     "state S : f32[K, V]\n let big = where(g > 0, 1, inf) * v\n"
+     "S = 0.9 * S + where(g > 0, k * big, 0)\n out o : f32[V] = q @ S"},
+    {"ConditionHidesAnInfiniteTermOfSomeKeys", "token|scan",
+     "state S : f32[K, V]\n let big = where(g > 0, 1, inf) * v\n"
+     "S = 0.9 * S + where(ak + g > 0, k * big, 0)\n out o : f32[V] = q @ S"},
     {"SumOverHeads", "chunk",
      "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ S)\n"
      "let r = q @ S\n out o : f32[V] = r * rsqrt(sum[heads](r * r) + 1)"},
