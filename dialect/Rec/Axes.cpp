@@ -51,6 +51,16 @@ std::optional<std::pair<double, double>> rangeOf(Value value) {
                         cast<FloatAttr>(range[1]).getValueAsDouble());
 }
 
+llvm::StringRef nameOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return {};
+  if (isa<InputOp, ParamOp, StateOp>(op))
+    return op->getAttrOfType<StringAttr>("name").getValue();
+  auto name = op->getDiscardableAttr("let");
+  return name ? cast<StringAttr>(name).getValue() : StringRef();
+}
+
 AxisOrder::AxisOrder(ArrayAttr names, ArrayRef<int64_t> axisSizes) {
   MLIRContext *context = names.getContext();
   int next = 0;

@@ -31,6 +31,10 @@ llvm::SmallVector<mlir::StringAttr> stringsOf(mlir::ArrayAttr array);
 /// for it (its operation's attribute `range`); bounds may be infinite.
 std::optional<std::pair<double, double>> rangeOf(mlir::Value value);
 
+/// The name that the source gives a value: a declaration's, or a `let`'s (its
+/// operation's attribute `let`). Empty if it has none.
+llvm::StringRef nameOf(mlir::Value value);
+
 /// The canonical order of a program's axes, with their sizes. The chunk's own
 /// axes come first.
 class AxisOrder {

@@ -429,14 +429,16 @@ def Rec_SequentialOp : Rec_Op<"sequential", [SingleBlock]> {
     the operations that need them, and ends with `rec.yield` of first the
     states as the token ends, then the values that the rest of the program sees.
     `scan` is set where every update is affine and elementwise; `reason`
-    says why the stage has no form of matrix products.
+    says why the stage has no form of matrix products, `help` what to change; the
+    operation's location is the expression that prevents it.
   }];
-  let arguments = (ins StrArrayAttr:$states, UnitAttr:$scan, StrAttr:$reason);
+  let arguments = (ins StrArrayAttr:$states, UnitAttr:$scan, StrAttr:$reason,
+                       OptionalAttr<StrAttr>:$help);
   let results = (outs Variadic<Rec_Value>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $states (`scan` $scan^)? `because` $reason attr-dict-with-keyword
-    `:` type($results) $body
+    $states (`scan` $scan^)? `because` $reason (`help` $help^)?
+    attr-dict-with-keyword `:` type($results) $body
   }];
 }
 

@@ -129,6 +129,14 @@ Value ExprGen::value(const Expr &expr) {
   return built;
 }
 
+Value ExprGen::named(const Let &let) {
+  Value result = value(*let.value);
+  Operation *op = result.getDefiningOp();
+  if (!isa<rec::ConstantOp>(op) && rec::nameOf(result).empty())
+    op->setDiscardableAttr("let", StringAttr::get(op->getContext(), let.name));
+  return result;
+}
+
 SmallVector<Value> ExprGen::operandsOf(const Expr &expr) {
   SmallVector<Value> operands;
   for (const ExprPtr &operand : expr.operands)

@@ -38,6 +38,8 @@ public:
   void beginStatement(Location location);
 
   mlir::Value value(const Expr &expr);
+  /// The value of a `let`, which remembers its name.
+  mlir::Value named(const Let &let);
 
   /// The value with these element type and axes: a number fills them.
   mlir::Value filling(const Expr &expr, const std::vector<AxisId> &shape,

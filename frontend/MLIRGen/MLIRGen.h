@@ -23,6 +23,7 @@ namespace trowel {
 /// scales.
 /// - Values whose inferred range has a bound carry it as the discardable
 ///   attribute `range`, `[low, high]`.
+/// - The value of a `let` carries its name as the discardable attribute `let`.
 /// - Every operation has the place of its expression; `sourceLocation` yields
 /// it.
 ///

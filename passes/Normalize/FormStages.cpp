@@ -6,6 +6,7 @@
 // operations, and outputs, in an order in which values come before their uses;
 // no `rec.update` is left, since each stage updates its states.
 
+#include "passes/Normalize/Obstacles.h"
 #include "passes/Normalize/Passes.h"
 #include "passes/Normalize/SequentialStage.h"
 #include "passes/Normalize/StageForm.h"
@@ -47,6 +48,11 @@ SmallVector<StringAttr> contractedAxes(rec::ProgramOp program,
                        reducedAxes(&op));
   }
   return feeding.empty() ? others : feeding;
+}
+
+bool contractsAnything(rec::ProgramOp program, const StateGraph &graph,
+                       const llvm::BitVector &stage) {
+  return !contractedAxes(program, graph, stage).empty();
 }
 
 /// The choices of value axes to try, the likeliest first: all common axes that
@@ -98,6 +104,7 @@ void clean(rec::ProgramOp program, const StateGraph &graph,
 }
 
 /// Forms the stage with matrix products if one of the choices of axes allows it.
+/// Otherwise `obstacle` is that of the likeliest choice that leaves key axes.
 bool formChunked(rec::ProgramOp program, const StateGraph &graph,
                  const llvm::BitVector &stage,
                  std::optional<Obstacle> &obstacle) {
@@ -107,7 +114,7 @@ bool formChunked(rec::ProgramOp program, const StateGraph &graph,
       emitStage(form, program, graph);
       return true;
     }
-    if (!obstacle)
+    if (!obstacle && !form.stageAxes().key.empty())
       obstacle = form.obstacle();
   }
   return false;
@@ -151,7 +158,7 @@ struct FormStages : impl::FormStagesBase<FormStages> {
 
   void formFirst(rec::ProgramOp program, const StateGraph &graph,
                  ArrayRef<llvm::BitVector> components) {
-    std::optional<Obstacle> obstacle, notScan;
+    std::optional<Obstacle> obstacle;
     llvm::BitVector joined = joinWholeUses(graph, components);
     if (joined != components.front()) {
       std::optional<Obstacle> ofJoined;
@@ -161,7 +168,11 @@ struct FormStages : impl::FormStagesBase<FormStages> {
     const llvm::BitVector &stage = components.front();
     if (formChunked(program, graph, stage, obstacle))
       return clean(program, graph, stage);
-    bool scan = isScan(graph, stage, notScan);
+    bool scan = isScan(graph, stage);
+    if (std::optional<Obstacle> nonlinear = findNonlinear(graph, stage))
+      obstacle = nonlinear;
+    else if (!obstacle || (scan && !contractsAnything(program, graph, stage)))
+      obstacle = elementwise(graph, stage);
     emitSequential(program, graph, stage, scan, *obstacle);
     clean(program, graph, stage);
   }

@@ -12,10 +12,11 @@
 
 namespace trowel {
 
-/// Why a stage has no chunk form, and where.
+/// Why a stage has no chunk form, where, and what to change.
 struct Obstacle {
   mlir::Location location;
   std::string message;
+  std::string help = {};
 };
 
 /// A coefficient as a product of a function of key axes and one of value axes.

@@ -31,22 +31,14 @@ static bool isAffineMap(rec::MapOp op, function_ref<bool(Value)> dependent) {
   }
 }
 
-bool isScan(const StateGraph &graph, const llvm::BitVector &stage,
-            std::optional<Obstacle> &obstacle) {
+bool isScan(const StateGraph &graph, const llvm::BitVector &stage) {
   auto dependent = [&](Value v) { return graph.dependsOn(v, stage); };
-  for (Operation *op : graph.updateSlice(stage)) {
+  return llvm::all_of(graph.updateSlice(stage), [&](Operation *op) {
     if (isa<rec::StateOp>(op) || !llvm::any_of(usedValues(op), dependent))
-      continue;
+      return true;
     auto map = dyn_cast<rec::MapOp>(op);
-    if (map && isAffineMap(map, dependent))
-      continue;
-    obstacle = Obstacle{op->getLoc(),
-                        map ? "`" + rec::stringifyMapKind(map.getKind()).str() +
-                                  "` of a value that reads the state is not affine"
-                            : "the update reads the state along an axis"};
-    return false;
-  }
-  return true;
+    return map && isAffineMap(map, dependent);
+  });
 }
 
 namespace {
@@ -153,7 +145,8 @@ void SequentialEmitter::emit(bool scan, const Obstacle &obstacle) {
   Location location = obstacle.location;
   auto sequential = rec::SequentialOp::create(
       builder, location, types, builder.getArrayAttr(names), scan,
-      obstacle.message);
+      obstacle.message,
+      obstacle.help.empty() ? StringAttr() : builder.getStringAttr(obstacle.help));
   Block &block = sequential.getBody().emplaceBlock();
   IRMapping mapping;
   for (unsigned i : stage.set_bits()) {

@@ -11,10 +11,8 @@
 namespace trowel {
 
 /// True if every update of the stage is affine in its states and elementwise:
-/// an associative scan computes it. Otherwise `obstacle` names the operation
-/// that is not.
-bool isScan(const StateGraph &graph, const llvm::BitVector &stage,
-            std::optional<Obstacle> &obstacle);
+/// an associative scan computes it.
+bool isScan(const StateGraph &graph, const llvm::BitVector &stage);
 
 /// Moves the operations that need the stage's states as a whole into a
 /// `rec.sequential` at the end of the program.

@@ -3,6 +3,8 @@
 //
 #include "passes/Normalize/StageForm.h"
 
+#include "passes/Normalize/Obstacles.h"
+
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -94,8 +96,11 @@ bool StageForm::materialise(Value value) {
 /// The operation's result is outside of the linear class: its operands are
 /// outputs of the stage, and if it reaches an update the stage fails with `why`.
 bool StageForm::makeOpaque(Operation *op, const Twine &why) {
+  return makeOpaque(op, Obstacle{op->getLoc(), why.str()});
+}
+
+bool StageForm::makeOpaque(Operation *op, Obstacle reason) {
   SmallVector<Value> used = usedValues(op);
-  Obstacle reason{op->getLoc(), why.str()};
   for (Value operand : used) {
     auto it = opaque.find(operand);
     if (it != opaque.end())
@@ -181,8 +186,7 @@ void StageForm::visit(Operation *op) {
     visitSum(op, reduce.getOperand(), Value(),
              rec::stringsOf(reduce.getAxes()));
   } else if (isa<rec::RenameOp>(op)) {
-    makeOpaque(op, "the state, or a read of it, under another axis name mixes "
-                   "channels that the chunk form keeps apart");
+    makeOpaque(op, mixedChannels(op));
   } else {
     makeOpaque(op, "`" + op->getName().stripDialect() +
                        "` of a value that reads the state is not affine");
@@ -311,17 +315,17 @@ bool StageForm::scaleBy(Operation *op, const LinearForm &form, Value factor) {
     return makeOpaque(op, "a value of a later stage scales the state");
   std::optional<Factor> parts = algebra.separate(factor);
   if (!parts)
-    return makeOpaque(
-        op, "a factor on axes " + listAxes(axesOf(factor)) +
-                " is no product of a key-axis and a value-axis function");
+    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
   if (!form.contracted || axesOf(parts->key).empty()) {
     forms[op->getResult(0)] = algebra.scale(form, *parts, factor);
     return true;
   }
   // The value part belongs to the row, the key part to the write.
   LinearForm vector = form;
-  if (parts->value)
+  if (parts->value) {
     vector = algebra.scale(form, {values.real(1), parts->value}, parts->value);
+    scaledAt.insert({parts->value, placeOf(factor, op->getLoc())});
+  }
   LinearForm matrix;
   matrix.rows.push_back({makeRow(vector, op->getLoc()), {parts->key, Value()}});
   forms[op->getResult(0)] = matrix;
@@ -362,9 +366,7 @@ bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
   std::optional<Factor> parts =
       factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
   if (!parts)
-    return makeOpaque(op, "the state is read with a factor on axes " +
-                              listAxes(axesOf(factor)) +
-                              " that is no product of key and value parts");
+    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
   LinearForm result;
   result.contracted = true;
   for (const auto &[state, known] : form.states) {
@@ -439,8 +441,7 @@ bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
   std::optional<Factor> parts =
       factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
   if (!parts)
-    return makeOpaque(op, "the state is read with a factor that is no product "
-                          "of key and value parts");
+    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
   Across across;
   across.replaced = op->getResult(0);
   for (const auto &[state, known] : form.states) {
@@ -610,34 +611,38 @@ bool StageForm::checkFrames() {
   for (unsigned i = 0; i < solved.size(); ++i)
     for (const auto &[row, coupling] : rowList[solved[i]].couplings)
       solved.insert(row);
+  auto fail = [&](const Obstacle &why) {
+    if (!problem)
+      problem = why;
+    return false;
+  };
   std::optional<bool> after;
   auto place = [&](bool isAfter) {
     bool agrees = !after || *after == isAfter;
     after = isAfter;
     return agrees;
   };
-  const char *message = "a factor with a value axis stands between a read and "
-                        "the write that it feeds";
   if (!checkScalars(solved.getArrayRef()))
     return false;
+  auto useOf = [&](Value scale, Location otherwise) {
+    auto known = scaledAt.find(scale);
+    return known == scaledAt.end() ? otherwise : known->second;
+  };
   for (unsigned index : solved) {
     const Row &row = rowList[index];
     if (!row.readsVectors())
       continue;
-    auto fail = [&] {
-      if (!problem)
-        problem = Obstacle{row.location, message};
-      return false;
-    };
     for (const auto &[other, coupling] : row.couplings)
       if (!axesOf(coupling).empty())
-        return fail();
+        return fail(factorOnRead(coupling, axes,
+                                 useOf(coupling, row.location)));
     if (row.scale && row.scale != decay)
-      return fail();
+      return fail(factorOnRead(row.scale, axes,
+                               useOf(row.scale, row.location)));
     if (!decay || row.reads.empty())
       continue;
     if (!place(row.scale == decay))
-      return fail();
+      return fail(decayOnRead(decay, row.location));
   }
   for (const Write &write : writeList) {
     const Row &row = rowList[write.row];
@@ -645,11 +650,11 @@ bool StageForm::checkFrames() {
                 : !decay            ? !write.scale
                 : after.value_or(true) ? !write.scale
                                        : write.scale == decay;
-    if (!fine) {
-      if (!problem)
-        problem = Obstacle{row.location, message};
-      return false;
-    }
+    if (!fine)
+      return fail(write.scale && write.scale != decay
+                      ? factorOnRead(write.scale, axes,
+                                     useOf(write.scale, row.location))
+                      : decayOnRead(decay, row.location));
   }
   return true;
 }

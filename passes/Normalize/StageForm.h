@@ -105,6 +105,7 @@ private:
   LinearForm withConstant(LinearForm form, mlir::Value constant);
   bool reject(mlir::Operation *op, const llvm::Twine &message);
   bool makeOpaque(mlir::Operation *op, const llvm::Twine &why);
+  bool makeOpaque(mlir::Operation *op, Obstacle reason);
   bool materialise(mlir::Value value);
   bool isDependent(mlir::Value value) const {
     return graph.dependsOn(value, stage);
@@ -145,6 +146,7 @@ private:
   mlir::Value decay;
   bool decayKnown = false;
   bool contractsKeys = false;
+  llvm::DenseMap<mlir::Value, mlir::Location> scaledAt; // factors of reads
   std::optional<Obstacle> problem;
 };
 

@@ -142,8 +142,12 @@ void StageEmitter::emit() {
   if (form.valueDecay())
     rec::ValueDecayOp::create(builder, location, form.valueDecay());
   SmallVector<Value> results;
-  for (const auto &[value, row] : form.outputs())
+  for (const auto &[value, row] : form.outputs()) {
     results.push_back(emitted[row]);
+    if (StringRef name = rec::nameOf(value); !name.empty())
+      emitted[row].getDefiningOp()->setDiscardableAttr(
+          "let", builder.getStringAttr(name));
+  }
   for (const Across &across : form.acrosses())
     results.push_back(emitAcross(across));
   rec::YieldOp::create(builder, location, results);

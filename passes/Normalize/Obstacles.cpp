@@ -1,0 +1,286 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "passes/Normalize/Obstacles.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using trowel::rec::MapKind;
+
+namespace trowel {
+
+//===----------------------------------------------------------------------===//
+// Words
+//===----------------------------------------------------------------------===//
+
+std::string listQuoted(ArrayRef<StringRef> names) {
+  std::string text;
+  for (auto [i, name] : llvm::enumerate(names)) {
+    if (i)
+      text += i + 1 == names.size() ? " and " : ", ";
+    text += "`" + name.str() + "`";
+  }
+  return text;
+}
+
+std::string describe(Value value, StringRef otherwise) {
+  StringRef name = rec::nameOf(value);
+  return name.empty() ? otherwise.str() : "`" + name.str() + "`";
+}
+
+Location placeOf(Value factor, Location use) {
+  Operation *op = factor.getDefiningOp();
+  bool isDeclared =
+      isa_and_nonnull<rec::InputOp, rec::ParamOp, rec::StateOp>(op);
+  return !op || isDeclared || isa<UnknownLoc>(op->getLoc()) ? use
+                                                            : op->getLoc();
+}
+
+static std::string listAxes(ArrayRef<StringAttr> axes) {
+  std::string text;
+  for (auto [i, axis] : llvm::enumerate(axes))
+    text += (i ? ", " : "") + axis.getValue().str();
+  return text;
+}
+
+static std::string stateNames(const StateGraph &graph,
+                              const llvm::BitVector &states) {
+  SmallVector<StringRef> names;
+  for (unsigned i : states.set_bits())
+    names.push_back(rec::nameOf(graph.state(i).getResult()));
+  return listQuoted(names);
+}
+
+//===----------------------------------------------------------------------===//
+// Affine, yet no matrix product
+//===----------------------------------------------------------------------===//
+
+Obstacle inseparableFactor(Value factor, const StageAxes &axes, Location use) {
+  SmallVector<StringAttr> keys, values;
+  for (StringAttr axis : rec::axesOf(factor))
+    (axes.isValue(axis) ? values : keys).push_back(axis);
+  std::string onKeys = listAxes(keys), onValues = listAxes(values);
+  return {placeOf(factor, use),
+          describe(factor, "this factor") + " over [" +
+              listAxes(rec::axesOf(factor)) +
+              "] is no product of a function of " + onKeys +
+              " and a function of " + onValues,
+          "matrix products need every factor of the state over " + onKeys +
+              " alone, over " + onValues +
+              " alone, or as a product of two such factors"};
+}
+
+Obstacle factorOnRead(Value factor, const StageAxes &axes, Location use) {
+  SmallVector<StringAttr> values;
+  for (StringAttr axis : rec::axesOf(factor))
+    if (axes.isValue(axis))
+      values.push_back(axis);
+  std::string name = describe(factor, "a factor");
+  return {
+      placeOf(factor, use),
+      name + " over the value axis " + listAxes(values) +
+          " stands between a read of the state and the write that it feeds: "
+          "each column of the state would need a solve of its own",
+      "make it a scalar or a function of key axes, or put it on the value "
+      "alone: `b * v - k @ S` in place of `b * (v - k @ S)`"};
+}
+
+Obstacle decayOnRead(Value decay, Location read) {
+  return {read,
+          describe(decay, "a decay") +
+              " over a value axis falls between this read of the state and the "
+              "write that it feeds",
+          "read the state after it has decayed (`S *= a` first, then `S += k * "
+          "(v - k @ S)`), or let the decay depend on key axes only"};
+}
+
+Obstacle mixedChannels(Operation *rename) {
+  return {rename->getLoc(),
+          "the state, or a read of it, under another axis name mixes channels "
+          "that matrix products over chunks keep apart: each token would "
+          "multiply the state by a full matrix",
+          "scale the state elementwise, or change it by outer products: "
+          "`S += k * (v - k @ S)`"};
+}
+
+Obstacle elementwise(const StateGraph &graph, const llvm::BitVector &stage) {
+  unsigned first = stage.find_first();
+  return {
+      graph.update(first).getLoc(),
+      "every entry of " + stateNames(graph, stage) +
+          " is updated from itself: no axis is summed, so there is no matrix "
+          "product to gain",
+      "a scan reads every input once and keeps the state in registers: "
+      "nothing to change"};
+}
+
+//===----------------------------------------------------------------------===//
+// Not affine
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+enum class Nonlinear { No, Function, Product, Divisor, Condition, Rounding };
+
+class NonlinearFinder {
+public:
+  NonlinearFinder(const StateGraph &graph, const llvm::BitVector &stage)
+      : graph(graph), stage(stage), slice(graph.updateSlice(stage)) {}
+
+  std::optional<Obstacle> find();
+
+private:
+  bool depends(Value value) const { return graph.dependsOn(value, stage); }
+  Nonlinear classOf(Operation *op) const;
+  Operation *widen(Operation *op) const;
+  std::optional<Obstacle> scaledState(Operation *factor) const;
+  std::string readStates(Value value) const;
+  std::string allScalars() const;
+
+  const StateGraph &graph;
+  const llvm::BitVector &stage;
+  SmallVector<Operation *> slice;
+};
+
+Nonlinear NonlinearFinder::classOf(Operation *op) const {
+  unsigned count =
+      llvm::count_if(op->getOperands(), [&](Value v) { return depends(v); });
+  if (count == 0)
+    return Nonlinear::No;
+  if (isa<rec::ContractOp>(op))
+    return count == 2 ? Nonlinear::Product : Nonlinear::No;
+  if (auto reduce = dyn_cast<rec::ReduceOp>(op))
+    return reduce.getKind() == rec::ReduceKind::Max ? Nonlinear::Function
+                                                    : Nonlinear::No;
+  if (isa<rec::CastOp>(op))
+    return Nonlinear::Rounding;
+  auto map = dyn_cast<rec::MapOp>(op);
+  if (!map)
+    return Nonlinear::No;
+  switch (map.getKind()) {
+  case MapKind::Neg:
+  case MapKind::Add:
+  case MapKind::Sub:
+  case MapKind::ToReal:
+    return Nonlinear::No;
+  case MapKind::Mul:
+    return count == 2 ? Nonlinear::Product : Nonlinear::No;
+  case MapKind::Div:
+    return depends(op->getOperand(1)) ? Nonlinear::Divisor : Nonlinear::No;
+  case MapKind::Where:
+    return depends(op->getOperand(0)) ? Nonlinear::Condition : Nonlinear::No;
+  default:
+    return Nonlinear::Function;
+  }
+}
+
+/// True if the place of `outer` covers that of `inner`, on one line.
+static bool covers(Location outer, Location inner) {
+  auto a = dyn_cast<FileLineColRange>(outer),
+       b = dyn_cast<FileLineColRange>(inner);
+  return a && b && a.getStartLine() == b.getStartLine() &&
+         a.getStartColumn() <= b.getStartColumn() &&
+         a.getEndColumn() >= b.getEndColumn();
+}
+
+/// The largest expression of one operand around `op`: for the square within
+/// `exp(-norm[V](e))` all of it.
+Operation *NonlinearFinder::widen(Operation *op) const {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation *outer : slice) {
+      if (!op->isBeforeInBlock(outer) ||
+          !covers(outer->getLoc(), op->getLoc()) ||
+          !depends(outer->getResult(0)))
+        continue;
+      bool sameCall = outer->getLoc() == op->getLoc();
+      bool ofOne = isa<rec::MapOp>(outer) && outer->getNumOperands() == 1 &&
+                   covers(outer->getLoc(), op->getLoc());
+      if (!sameCall && !ofOne)
+        continue;
+      op = outer;
+      changed = true;
+    }
+  }
+  return op;
+}
+
+std::string NonlinearFinder::readStates(Value value) const {
+  llvm::BitVector read = graph.dependences(value);
+  read &= stage;
+  return stateNames(graph, read);
+}
+
+/// What to add when the whole stage is cheap as it stands.
+std::string NonlinearFinder::allScalars() const {
+  for (unsigned i : stage.set_bits())
+    if (rec::axesOf(graph.state(i).getResult()).size() > 0)
+      return "";
+  return "; a scalar as it is costs little, and what uses it keeps its form";
+}
+
+/// The factor multiplies a state of the stage whole.
+std::optional<Obstacle> NonlinearFinder::scaledState(Operation *factor) const {
+  Value value = factor->getResult(0);
+  for (Operation *user : value.getUsers()) {
+    auto product = dyn_cast<rec::MapOp>(user);
+    if (!product || product.getKind() != MapKind::Mul)
+      continue;
+    Value other = product.getOperand(product.getOperand(0) == value ? 1 : 0);
+    auto state = other.getDefiningOp<rec::StateOp>();
+    if (!state || other == value)
+      continue;
+    return Obstacle{
+        factor->getLoc(),
+        "this factor of `" + state.getName().str() + "` reads " +
+            readStates(value) + ": the update is not affine in the state",
+        "let the factor depend on the token alone, or on another state that is "
+        "updated ahead of it" +
+            allScalars()};
+  }
+  return std::nullopt;
+}
+
+std::optional<Obstacle> NonlinearFinder::find() {
+  auto *first = llvm::find_if(
+      slice, [&](Operation *op) { return classOf(op) != Nonlinear::No; });
+  if (first == slice.end())
+    return std::nullopt;
+  Operation *op = widen(*first);
+  if (auto scaled = scaledState(op))
+    return scaled;
+  std::string read = readStates(op->getResult(0)), why;
+  switch (classOf(*first)) {
+  case Nonlinear::Product:
+    why = op == *first ? "two values that read " + read + " are multiplied"
+                       : "a nonlinear function reads " + read;
+    break;
+  case Nonlinear::Divisor:
+    why = "the divisor reads " + read;
+    break;
+  case Nonlinear::Condition:
+    why = "the condition reads " + read;
+    break;
+  case Nonlinear::Rounding:
+    why = "a value that reads " + read + " is rounded";
+    break;
+  default:
+    why = "a nonlinear function reads " + read;
+  }
+  return Obstacle{op->getLoc(),
+                  why + ", and the update of " + stateNames(graph, stage) +
+                      " needs it: the update is not affine in the state",
+                  "let it depend on the token alone (inputs, params, states "
+                  "updated ahead); outputs may be any function of the state" +
+                      allScalars()};
+}
+
+} // namespace
+
+std::optional<Obstacle> findNonlinear(const StateGraph &graph,
+                                      const llvm::BitVector &stage) {
+  return NonlinearFinder(graph, stage).find();
+}
+
+} // namespace trowel

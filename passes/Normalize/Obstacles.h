@@ -1,0 +1,48 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What keeps a stage from matrix products, said so that a person can change it:
+// the expression, the reason, and what would do instead.
+#ifndef TROWEL_PASSES_NORMALIZE_OBSTACLES_H
+#define TROWEL_PASSES_NORMALIZE_OBSTACLES_H
+
+#include "passes/Normalize/LinearForm.h"
+#include "passes/Normalize/StateGraph.h"
+
+namespace trowel {
+
+/// "`a`", "`a` and `b`", "`a`, `b` and `c`".
+std::string listQuoted(llvm::ArrayRef<llvm::StringRef> names);
+
+/// "`x`" if the source gives the value a name, else `otherwise`.
+std::string describe(mlir::Value value, llvm::StringRef otherwise);
+
+/// The place of a factor: its own expression, or where it is used if that is a
+/// declaration.
+mlir::Location placeOf(mlir::Value factor, mlir::Location use);
+
+/// A factor with key and value axes that is no product of two functions.
+Obstacle inseparableFactor(mlir::Value factor, const StageAxes &axes,
+                           mlir::Location use);
+
+/// A factor with a value axis between a read and the write that it feeds.
+Obstacle factorOnRead(mlir::Value factor, const StageAxes &axes,
+                      mlir::Location use);
+
+/// A value decay between a read and the write that it feeds.
+Obstacle decayOnRead(mlir::Value decay, mlir::Location read);
+
+/// The state, or a read of it, under another axis name.
+Obstacle mixedChannels(mlir::Operation *rename);
+
+/// The first expression that makes the stage's updates not affine in its
+/// states.
+std::optional<Obstacle> findNonlinear(const StateGraph &graph,
+                                      const llvm::BitVector &stage);
+
+/// The updates are elementwise, entry by entry.
+Obstacle elementwise(const StateGraph &graph, const llvm::BitVector &stage);
+
+} // namespace trowel
+
+#endif // TROWEL_PASSES_NORMALIZE_OBSTACLES_H
