@@ -1,0 +1,375 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "tools/trowel/explain/Expressions.h"
+
+#include "dialect/Rec/ValueBuilder.h"
+#include "tools/trowel/explain/Layout.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+
+using namespace mlir;
+using trowel::rec::MapKind;
+
+namespace trowel::explaining {
+
+//===----------------------------------------------------------------------===//
+// Texts
+//===----------------------------------------------------------------------===//
+
+std::string Text::at(Binding least) const {
+  std::string inner = text;
+  Binding own = binding;
+  if (negative) {
+    if (binding <= Binding::Sum)
+      inner = "(" + inner + ")";
+    inner = "-" + inner;
+    own = binding == Binding::Product ? Binding::Product : Binding::Unary;
+  }
+  return own < least ? "(" + inner + ")" : inner;
+}
+
+Text product(const Text &a, const Text &b) {
+  bool negative = a.negative != b.negative;
+  Text left = a, right = b;
+  left.negative = right.negative = false;
+  if (left.text == "1")
+    return {right.text, right.binding, negative};
+  if (right.text == "1")
+    return {left.text, left.binding, negative};
+  return {left.at(Binding::Product) + " * " + right.at(Binding::Unary),
+          Binding::Product, negative};
+}
+
+Text sum(const Text &a, const Text &b) {
+  if (a.negative && !b.negative)
+    return sum(b, a);
+  Text right = b;
+  right.negative = false;
+  std::string tail = right.at(b.negative ? Binding::Product : Binding::Sum);
+  if (!a.negative)
+    return {a.at(Binding::Sum) + (b.negative ? " - " : " + ") + tail,
+            Binding::Sum, false};
+  Text left = a; // both negative: -(a + b)
+  left.negative = false;
+  return {left.at(Binding::Sum) + " + " + right.at(Binding::Sum), Binding::Sum,
+          true};
+}
+
+Text contraction(const Text &a, const Text &b) {
+  Text left = a, right = b;
+  left.negative = right.negative = false;
+  return {left.at(Binding::Unary) + " @ " + right.at(Binding::Unary),
+          Binding::Product, a.negative != b.negative};
+}
+
+static Text divided(const Text &a, const Text &b) {
+  Text left = a, right = b;
+  left.negative = right.negative = false;
+  return {left.at(Binding::Product) + " / " + right.at(Binding::Unary),
+          Binding::Product, a.negative != b.negative};
+}
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+Expressions::Expressions(rec::ProgramOp program,
+                         std::vector<std::pair<std::string, int64_t>> sizes)
+    : sizes(std::move(sizes)) {
+  for (StringAttr axis : rec::stringsOf(program.getAxes()))
+    taken.insert(axis.str());
+  for (Operation &op : program.getBody().front()) {
+    if (op.getNumResults() != 1 || op.getNumRegions())
+      continue;
+    StringRef name = rec::nameOf(op.getResult(0));
+    if (!name.empty())
+      setName(op.getResult(0), freshName(name.str()));
+  }
+}
+
+std::string Expressions::freshName(const std::string &base) {
+  std::string name = base;
+  for (int i = 2; !taken.insert(name).second; ++i)
+    name = base + (std::isdigit(base.back()) ? "_" : "") + std::to_string(i);
+  return name;
+}
+
+void Expressions::setName(Value value, const std::string &name) {
+  taken.insert(name);
+  known[value] = Text{name, Binding::Postfix, false};
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+Text Expressions::print(Value value) {
+  auto it = known.find(value);
+  if (it != known.end())
+    return it->second;
+  auto cached = cache.find(value.getAsOpaquePointer());
+  if (cached != cache.end())
+    return cached->second;
+  Text text{"…", Binding::Postfix, false};
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return text;
+  if (auto map = dyn_cast<rec::MapOp>(op))
+    text = printMap(map);
+  else if (auto constant = dyn_cast<rec::ConstantOp>(op))
+    text = printConstant(constant);
+  else if (auto contract = dyn_cast<rec::ContractOp>(op))
+    text = contraction(print(contract.getLhs()), print(contract.getRhs()));
+  else if (auto reduce = dyn_cast<rec::ReduceOp>(op))
+    text = printReduce(reduce);
+  else if (auto rename = dyn_cast<rec::RenameOp>(op))
+    text = printRename(rename);
+  else if (auto pick = dyn_cast<rec::PickOp>(op))
+    text = printPick(pick);
+  else
+    text = printOther(op);
+  cache[value.getAsOpaquePointer()] = text;
+  return text;
+}
+
+Text Expressions::printConstant(rec::ConstantOp op) {
+  auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
+  if (!elements || !elements.isSplat())
+    return {"…"};
+  double number;
+  if (isa<FloatType>(elements.getElementType()))
+    number = elements.getSplatValue<APFloat>().convertToDouble();
+  else
+    number = double(elements.getSplatValue<APInt>().getSExtValue());
+  bool negative = std::signbit(number);
+  number = std::abs(number);
+  for (const auto &[name, size] : sizes)
+    for (double exponent : {-0.5, 0.5, -1.0})
+      if (size > 1 && number == std::pow(double(size), exponent))
+        return {name + "^" + realNumber(exponent), Binding::Power, negative};
+  return {realNumber(number), Binding::Postfix, negative};
+}
+
+Text Expressions::call(const std::string &name, ArrayRef<Value> operands) {
+  std::string arguments;
+  for (Value operand : operands)
+    arguments += (arguments.empty() ? "" : ", ") + whole(operand);
+  return {name + "(" + arguments + ")"};
+}
+
+static std::string infix(MapKind kind) {
+  switch (kind) {
+  case MapKind::Mod:
+    return " % ";
+  case MapKind::Lt:
+    return " < ";
+  case MapKind::Le:
+    return " <= ";
+  case MapKind::Gt:
+    return " > ";
+  case MapKind::Ge:
+    return " >= ";
+  case MapKind::Eq:
+    return " == ";
+  case MapKind::Ne:
+    return " != ";
+  case MapKind::And:
+    return " and ";
+  case MapKind::Or:
+    return " or ";
+  default:
+    return "";
+  }
+}
+
+Text Expressions::printMap(rec::MapOp op) {
+  if (std::optional<Text> idiom = printIdiom(op))
+    return *idiom;
+  auto operand = [&](int i) { return print(op.getOperand(i)); };
+  switch (op.getKind()) {
+  case MapKind::Neg: {
+    Text text = operand(0);
+    text.negative = !text.negative;
+    return text;
+  }
+  case MapKind::Add:
+    return sum(operand(0), operand(1));
+  case MapKind::Sub: {
+    Text right = operand(1);
+    right.negative = !right.negative;
+    return sum(operand(0), right);
+  }
+  case MapKind::Mul:
+    return product(operand(0), operand(1));
+  case MapKind::Div:
+    return divided(operand(0), operand(1));
+  case MapKind::Pow:
+    return {operand(0).at(Binding::Postfix) + "^" +
+                operand(1).at(Binding::Unary),
+            Binding::Power, false};
+  case MapKind::Not:
+    return {"not " + operand(0).at(Binding::Sum), Binding::Condition, false};
+  case MapKind::ToReal:
+    return operand(0);
+  default:
+    break;
+  }
+  std::string sign = infix(op.getKind());
+  if (sign.empty())
+    return call(rec::stringifyMapKind(op.getKind()).str(),
+                SmallVector<Value>(op.getOperands()));
+  if (op.getKind() == MapKind::Mod)
+    return {operand(0).at(Binding::Product) + sign +
+                operand(1).at(Binding::Unary),
+            Binding::Product, false};
+  return {operand(0).at(Binding::Sum) + sign + operand(1).at(Binding::Sum),
+          Binding::Condition, false};
+}
+
+Text Expressions::reduction(const std::string &name, ArrayAttr axes,
+                            Value operand) {
+  std::string list;
+  if (rec::axesOf(operand).size() != 1)
+    for (StringAttr axis : rec::stringsOf(axes))
+      list += (list.empty() ? "" : ", ") + axis.str();
+  return {name + (list.empty() ? "" : "[" + list + "]") + "(" + whole(operand) +
+          ")"};
+}
+
+Text Expressions::printReduce(rec::ReduceOp op) {
+  return reduction(rec::stringifyReduceKind(op.getKind()).str(), op.getAxes(),
+                   op.getOperand());
+}
+
+Text Expressions::printRename(rec::RenameOp op) {
+  return {print(op.getOperand()).at(Binding::Postfix) + "[" +
+          op.getFrom().str() + " -> " + op.getTo().str() + "]"};
+}
+
+Text Expressions::printPick(rec::PickOp op) {
+  std::string index = std::to_string(op.getIndex());
+  bool isPlainNumber = op.getAxis().contains('.');
+  return {print(op.getOperand()).at(Binding::Postfix) + "[" +
+          (isPlainNumber ? "" : op.getAxis().str() + " = ") + index + "]"};
+}
+
+Text Expressions::printOther(Operation *op) {
+  if (isa<rec::PositionOp>(op))
+    return {"t"};
+  if (auto cast = dyn_cast<rec::CastOp>(op))
+    return call(rec::stringifyDTypeKind(cast.getDtype()).str(),
+                cast.getOperand());
+  if (auto delay = dyn_cast<rec::DelayOp>(op))
+    return {print(delay.getOperand()).at(Binding::Postfix) + "[t - " +
+            std::to_string(delay.getAmount()) + "]"};
+  if (auto stop = dyn_cast<rec::StopOp>(op))
+    return call("stop", stop.getOperand());
+  if (auto repeat = dyn_cast<rec::RepeatOp>(op))
+    return print(repeat.getOperand());
+  if (auto heads = dyn_cast<rec::ReduceHeadsOp>(op)) {
+    bool all = heads.getTo() == rec::SharingKind::Shared;
+    return {rec::stringifyReduceKind(heads.getKind()).str() +
+            (all ? "[heads](" : "[group](") + whole(heads.getOperand()) + ")"};
+  }
+  return {"…"};
+}
+
+//===----------------------------------------------------------------------===//
+// Idioms
+//===----------------------------------------------------------------------===//
+
+static rec::MapOp mapOf(Value value, MapKind kind) {
+  auto op = value.getDefiningOp<rec::MapOp>();
+  return op && op.getKind() == kind ? op : rec::MapOp();
+}
+
+static rec::ReduceOp reduceOf(Value value, rec::ReduceKind kind) {
+  auto op = value.getDefiningOp<rec::ReduceOp>();
+  return op && op.getKind() == kind ? op : rec::ReduceOp();
+}
+
+/// The `x` of sum(x * x).
+static Value squared(rec::ReduceOp total) {
+  rec::MapOp square = total ? mapOf(total.getOperand(), MapKind::Mul) : nullptr;
+  bool isSquare = square && square.getOperand(0) == square.getOperand(1);
+  return isSquare ? square.getOperand(0) : Value();
+}
+
+/// x / sqrt(sum(x^2) + eps), with a division of the sum: normalize, rmsnorm.
+std::optional<Text> Expressions::printLength(rec::MapOp op) {
+  Value x = op.getOperand(0);
+  rec::MapOp root = mapOf(op.getOperand(1), MapKind::Sqrt);
+  rec::MapOp safe = root ? mapOf(root.getOperand(0), MapKind::Add) : nullptr;
+  if (!safe || !safe.getOperand(1).getDefiningOp<rec::ConstantOp>())
+    return std::nullopt;
+  Value total = safe.getOperand(0);
+  rec::MapOp mean = mapOf(total, MapKind::Div);
+  auto square =
+      reduceOf(mean ? mean.getOperand(0) : total, rec::ReduceKind::Sum);
+  if (squared(square) != x)
+    return std::nullopt;
+  Text text = reduction(mean ? "rmsnorm" : "normalize", square.getAxes(), x);
+  if (!rec::isConstant(safe.getOperand(1), 1e-6))
+    text.text.insert(text.text.size() - 1,
+                     ", eps = " + whole(safe.getOperand(1)));
+  return text;
+}
+
+/// exp(x - max(x)) / sum(exp(x - max(x))).
+static std::pair<Value, ArrayAttr> softmaxOf(rec::MapOp op) {
+  auto total = reduceOf(op.getOperand(1), rec::ReduceKind::Sum);
+  rec::MapOp weight = mapOf(op.getOperand(0), MapKind::Exp);
+  if (!total || !weight || total.getOperand() != op.getOperand(0))
+    return {};
+  rec::MapOp shifted = mapOf(weight.getOperand(0), MapKind::Sub);
+  auto stop = shifted ? shifted.getOperand(1).getDefiningOp<rec::StopOp>()
+                      : rec::StopOp();
+  auto top = stop ? reduceOf(stop.getOperand(), rec::ReduceKind::Max)
+                  : rec::ReduceOp();
+  if (!top || top.getOperand() != shifted.getOperand(0))
+    return {};
+  return {shifted.getOperand(0), total.getAxes()};
+}
+
+std::optional<Text> Expressions::printIdiom(rec::MapOp op) {
+  auto operand = [&](int i) { return op.getOperand(i); };
+  switch (op.getKind()) {
+  case MapKind::Mul:
+    if (operand(0) == operand(1))
+      return Text{print(operand(0)).at(Binding::Postfix) + "^2",
+                  Binding::Power};
+    if (rec::MapOp gate = mapOf(operand(1), MapKind::Sigmoid))
+      if (gate.getOperand(0) == operand(0) && !isNamed(gate))
+        return call("silu", operand(0));
+    return std::nullopt;
+  case MapKind::Div: {
+    if (auto [x, axes] = softmaxOf(op); x)
+      return reduction("softmax", axes, x);
+    return printLength(op);
+  }
+  case MapKind::Neg:
+    if (rec::MapOp soft = mapOf(operand(0), MapKind::Softplus))
+      if (rec::MapOp inner = mapOf(soft.getOperand(0), MapKind::Neg))
+        return call("logsigmoid", inner.getOperand(0));
+    return std::nullopt;
+  case MapKind::Max:
+    if (rec::isConstant(operand(0), 0))
+      return call("relu", operand(1));
+    return std::nullopt;
+  case MapKind::Where: {
+    rec::MapOp isZero = mapOf(operand(0), MapKind::Eq);
+    auto total = isZero ? reduceOf(isZero.getOperand(0), rec::ReduceKind::Sum)
+                        : rec::ReduceOp();
+    if (Value x = squared(total); x && mapOf(operand(2), MapKind::Sqrt))
+      return reduction("norm", total.getAxes(), x);
+    return std::nullopt;
+  }
+  default:
+    return std::nullopt;
+  }
+}
+
+} // namespace trowel::explaining

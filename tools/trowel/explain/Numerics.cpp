@@ -1,0 +1,134 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How the numbers are kept in range, and where they are rounded.
+#include "dialect/Rec/ValueBuilder.h"
+#include "tools/trowel/explain/Layout.h"
+#include "tools/trowel/explain/Ranges.h"
+#include "tools/trowel/explain/Sections.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace trowel::explaining {
+
+namespace {
+
+std::string rangeText(const Range &range) {
+  if (range.low == range.high)
+    return "is " + realNumber(range.low);
+  if (std::isinf(range.low) && std::isinf(range.high))
+    return "is not bounded";
+  if (std::isinf(range.low))
+    return "is at most " + realNumber(range.high);
+  if (std::isinf(range.high))
+    return "is at least " + realNumber(range.low) + ", not bounded above";
+  return "lies in [" + realNumber(range.low) + ", " + realNumber(range.high) +
+         "]";
+}
+
+/// What a factor of a state may do over a sequence.
+std::string verdictOf(const Range &range, int64_t tokens) {
+  double largest = std::max(std::abs(range.low), std::abs(range.high));
+  if (largest <= 1 + 1e-6)
+    return "never grows";
+  if (std::isinf(largest))
+    return "WARNING: may grow without bound; declare a range or use a bounded "
+           "function";
+  double overChunk = std::pow(largest, double(tokens));
+  std::string text = "WARNING: may grow, by up to " + realNumber(overChunk) +
+                     " over a chunk; f32 overflows after ";
+  return text + shortNumber(std::floor(88.7 / std::log(largest))) +
+         " tokens at that rate";
+}
+
+class Numerics {
+public:
+  explicit Numerics(const Context &context) : context(context) {}
+  std::string print();
+
+private:
+  void factor(const std::string &owner, Value value);
+  void decays();
+  void roundings();
+  void item(const std::string &text) { result += wrap(text, "  - ", 4); }
+
+  const Context &context;
+  std::string result;
+  llvm::StringSet<> seen;
+};
+
+void Numerics::factor(const std::string &owner, Value value) {
+  if (rec::isConstant(value, 1) || rec::isConstant(value, 0))
+    return;
+  std::string text = context.expressions.whole(value);
+  if (!seen.insert(owner + text).second)
+    return;
+  Range range = rangeOfValue(value);
+  item("factor of " + owner + ": `" + text + "` " + rangeText(range) + ", " +
+       verdictOf(range, context.tokens()));
+}
+
+void Numerics::decays() {
+  rec::ProgramOp program = context.normal;
+  bool any = false;
+  for (auto op : program.getBody().front().getOps<rec::StageOp>()) {
+    ChunkStage stage(op);
+    any |= stage.decay != Decay::None || stage.decaysValues;
+  }
+  if (any)
+    item("decays are applied as products of the factors between two tokens: no "
+         "logarithm is summed and nothing is divided, so factors of 0 and "
+         "strong "
+         "decays lose no digits, and a token's result depends on no later one");
+  for (auto op : program.getBody().front().getOps<rec::StageOp>()) {
+    ChunkStage stage(op);
+    for (rec::TransitionOp transition : stage.transitions()) {
+      const std::string &to = stage.states[transition.getTo()];
+      const std::string &from = stage.states[transition.getFrom()];
+      factor(to == from ? to : from + " in " + to, transition.getValue());
+    }
+    for (auto decay : op.getBody().front().getOps<rec::ValueDecayOp>())
+      factor(enumerate(stage.states), decay.getValue());
+  }
+}
+
+std::string narrowNames(const std::vector<Declaration> &list) {
+  std::vector<std::string> names;
+  for (const Declaration &declaration : list)
+    if (declaration.dtype != DType::F32 && declaration.dtype != DType::I32)
+      names.push_back(declaration.name);
+  return enumerate(names);
+}
+
+void Numerics::roundings() {
+  item("products and sums are in f32");
+  if (std::string names = narrowNames(context.program.outputs); !names.empty())
+    item("rounded once, when stored: " + names);
+  if (std::string names = narrowNames(context.program.states); !names.empty())
+    item("rounded between calls, f32 within one: " + names);
+  rec::ProgramOp program = context.normal;
+  unsigned casts = 0;
+  program.walk([&](rec::CastOp) { ++casts; });
+  if (casts)
+    item("rounded in the program itself: " + std::to_string(casts) +
+         (casts == 1 ? " value" : " values") + " a token");
+}
+
+std::string Numerics::print() {
+  decays();
+  roundings();
+  return "\nNumerics\n" + result;
+}
+
+} // namespace
+
+std::string describeNumerics(const Context &context) {
+  return Numerics(context).print();
+}
+
+} // namespace trowel::explaining

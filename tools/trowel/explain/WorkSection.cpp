@@ -1,0 +1,76 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a token costs, by part.
+#include "tools/trowel/explain/Costs.h"
+#include "tools/trowel/explain/Layout.h"
+#include "tools/trowel/explain/Sections.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace trowel::explaining {
+
+static std::string share(double part, double total) {
+  if (total <= 0 || part <= 0)
+    return "";
+  double percent = 100 * part / total;
+  return percent < 0.5 ? "< 1 %" : std::to_string(int(percent + 0.5)) + " %";
+}
+
+static std::string partTable(const Work &work, double byTokens) {
+  const std::pair<const char *, double> parts[] = {
+      {"matrix products", work.products},
+      {"triangular solve", work.solves},
+      {"decays", work.decays},
+      {"elementwise, sums along one token", work.elementwise},
+      {"stages that are no matrix products", work.sequential}};
+  std::vector<std::vector<std::string>> rows;
+  for (auto [name, part] : parts)
+    if (part > 0)
+      rows.push_back({name, shortNumber(part), share(part, work.total())});
+  rows.push_back({"in all", shortNumber(work.total()), ""});
+  rows.push_back(
+      {"the same, one token after the other", shortNumber(byTokens), ""});
+  return table(rows, 2, {1, 2});
+}
+
+/// Products that need the carried state one after the other.
+static std::string serialSteps(const Context &context) {
+  rec::ProgramOp program = context.normal;
+  std::string tokens = std::to_string(context.tokens());
+  unsigned products = 0;
+  std::vector<std::string> slow;
+  for (Operation &op : program.getBody().front()) {
+    if (auto stage = dyn_cast<rec::StageOp>(op))
+      products += ChunkStage(stage).solved.empty() ? 1 : 3;
+    else if (auto sequential = dyn_cast<rec::SequentialOp>(op))
+      for (StringAttr name : rec::stringsOf(sequential.getStates()))
+        slow.push_back(name.str());
+  }
+  std::string text;
+  if (products)
+    text = "T/" + tokens + " chunks one after the other, each with " +
+           std::to_string(products) +
+           (products == 1 ? " product" : " products, one after the other,") +
+           " on the carried state";
+  if (!slow.empty())
+    text += (text.empty() ? "" : "; ") + std::string("T steps for ") +
+            enumerate(slow);
+  return text.empty() ? "none: tokens are independent" : text;
+}
+
+std::string describeWork(const Context &context) {
+  Work work = workOfChunks(context.chunk);
+  std::string text = "\nOperations per token and head\n";
+  text += partTable(work, workOfTokens(context.normal));
+  text +=
+      wrap("Products are counted dense over the chunk; a function such as exp "
+           "counts one.",
+           "  ", 2);
+  text += wrap(serialSteps(context) + ".", "  Serial: ", 10);
+  return text;
+}
+
+} // namespace trowel::explaining
