@@ -50,11 +50,6 @@ SmallVector<StringAttr> contractedAxes(rec::ProgramOp program,
   return feeding.empty() ? others : feeding;
 }
 
-bool contractsAnything(rec::ProgramOp program, const StateGraph &graph,
-                       const llvm::BitVector &stage) {
-  return !contractedAxes(program, graph, stage).empty();
-}
-
 /// The choices of value axes to try, the likeliest first: all common axes that
 /// no read contracts, then the other subsets, larger ones first.
 SmallVector<SmallVector<StringAttr>>
@@ -144,6 +139,12 @@ llvm::BitVector joinWholeUses(const StateGraph &graph,
   return joined;
 }
 
+bool areVectors(const StateGraph &graph, const llvm::BitVector &stage) {
+  return llvm::all_of(stage.set_bits(), [&](unsigned i) {
+    return rec::axesOf(graph.state(i).getResult()).size() <= 1;
+  });
+}
+
 struct FormStages : impl::FormStagesBase<FormStages> {
   void runOnOperation() override {
     rec::ProgramOp program = getOperation();
@@ -171,7 +172,7 @@ struct FormStages : impl::FormStagesBase<FormStages> {
     bool scan = isScan(graph, stage);
     if (std::optional<Obstacle> nonlinear = findNonlinear(graph, stage))
       obstacle = nonlinear;
-    else if (!obstacle || (scan && !contractsAnything(program, graph, stage)))
+    else if (!obstacle || (scan && areVectors(graph, stage)))
       obstacle = elementwise(graph, stage);
     emitSequential(program, graph, stage, scan, *obstacle);
     clean(program, graph, stage);

@@ -104,6 +104,15 @@ Obstacle mixedChannels(Operation *rename) {
           "`S += k * (v - k @ S)`"};
 }
 
+Obstacle usedWhole(rec::StateOp state) {
+  std::string name = state.getName().str();
+  return {state.getLoc(),
+          "`" + name +
+              "` is used here as it is, not only contracted: it would "
+              "have to exist for every token",
+          "read it along an axis, as in `q @ " + name + "`"};
+}
+
 Obstacle elementwise(const StateGraph &graph, const llvm::BitVector &stage) {
   unsigned first = stage.find_first();
   return {
@@ -136,7 +145,7 @@ private:
   Operation *widen(Operation *op) const;
   std::optional<Obstacle> scaledState(Operation *factor) const;
   std::string readStates(Value value) const;
-  std::string allScalars() const;
+  std::string cheapness() const;
 
   const StateGraph &graph;
   const llvm::BitVector &stage;
@@ -212,12 +221,16 @@ std::string NonlinearFinder::readStates(Value value) const {
   return stateNames(graph, read);
 }
 
-/// What to add when the whole stage is cheap as it stands.
-std::string NonlinearFinder::allScalars() const {
+/// What to add when the stage is cheap as it stands: no matrix is read.
+std::string NonlinearFinder::cheapness() const {
   for (unsigned i : stage.set_bits())
-    if (rec::axesOf(graph.state(i).getResult()).size() > 0)
+    if (rec::axesOf(graph.state(i).getResult()).size() > 1)
       return "";
-  return "; a scalar as it is costs little, and what uses it keeps its form";
+  bool sums = llvm::any_of(slice, [&](Operation *op) {
+    return isa<rec::ContractOp>(op) && depends(op->getResult(0));
+  });
+  return sums ? ""
+              : ". As it is it costs little, and what uses it keeps its form";
 }
 
 /// The factor multiplies a state of the stage whole.
@@ -237,7 +250,7 @@ std::optional<Obstacle> NonlinearFinder::scaledState(Operation *factor) const {
             readStates(value) + ": the update is not affine in the state",
         "let the factor depend on the token alone, or on another state that is "
         "updated ahead of it" +
-            allScalars()};
+            cheapness()};
   }
   return std::nullopt;
 }
@@ -250,30 +263,27 @@ std::optional<Obstacle> NonlinearFinder::find() {
   Operation *op = widen(*first);
   if (auto scaled = scaledState(op))
     return scaled;
-  std::string read = readStates(op->getResult(0)), why;
-  switch (classOf(*first)) {
-  case Nonlinear::Product:
-    why = op == *first ? "two values that read " + read + " are multiplied"
-                       : "a nonlinear function reads " + read;
-    break;
-  case Nonlinear::Divisor:
-    why = "the divisor reads " + read;
-    break;
-  case Nonlinear::Condition:
-    why = "the condition reads " + read;
-    break;
-  case Nonlinear::Rounding:
-    why = "a value that reads " + read + " is rounded";
-    break;
-  default:
-    why = "a nonlinear function reads " + read;
-  }
+  std::string read = readStates(op->getResult(0));
+  auto what = [&]() -> std::string {
+    switch (op == *first ? classOf(op) : Nonlinear::Function) {
+    case Nonlinear::Product:
+      return "multiplies two values that read " + read;
+    case Nonlinear::Divisor:
+      return "divides by a value that reads " + read;
+    case Nonlinear::Condition:
+      return "chooses by a condition that reads " + read;
+    case Nonlinear::Rounding:
+      return "rounds a value that reads " + read;
+    default:
+      return "passes " + read + " through a nonlinear function";
+    }
+  };
   return Obstacle{op->getLoc(),
-                  why + ", and the update of " + stateNames(graph, stage) +
-                      " needs it: the update is not affine in the state",
-                  "let it depend on the token alone (inputs, params, states "
+                  "the update of " + stateNames(graph, stage) + " " + what() +
+                      ": it is not affine in the state",
+                  "let this depend on the token alone (inputs, params, states "
                   "updated ahead); outputs may be any function of the state" +
-                      allScalars()};
+                      cheapness()};
 }
 
 } // namespace

@@ -35,6 +35,9 @@ Obstacle decayOnRead(mlir::Value decay, mlir::Location read);
 /// The state, or a read of it, under another axis name.
 Obstacle mixedChannels(mlir::Operation *rename);
 
+/// The state is used as it is where a contraction is asked for.
+Obstacle usedWhole(rec::StateOp state);
+
 /// The first expression that makes the stage's updates not affine in its
 /// states.
 std::optional<Obstacle> findNonlinear(const StateGraph &graph,

@@ -57,8 +57,12 @@ SmallVector<StringAttr> StageForm::keyAxes(unsigned member) const {
 }
 
 bool StageForm::reject(Operation *op, const Twine &message) {
+  return reject(Obstacle{op->getLoc(), message.str()});
+}
+
+bool StageForm::reject(const Obstacle &why) {
   if (!problem)
-    problem = Obstacle{op->getLoc(), message.str()};
+    problem = why;
   return false;
 }
 
@@ -85,8 +89,7 @@ bool StageForm::materialise(Value value) {
   }
   Operation *op = value.getDefiningOp();
   if (auto state = dyn_cast<rec::StateOp>(op))
-    return reject(op, "state `" + state.getName() +
-                          "` is used as a whole matrix, not only contracted");
+    return reject(usedWhole(state));
   for (Value operand : usedValues(op))
     if (!materialise(operand))
       return false;
@@ -107,8 +110,14 @@ bool StageForm::makeOpaque(Operation *op, Obstacle reason) {
       reason = it->second;
   }
   for (Value operand : used)
-    if (!materialise(operand))
+    if (!materialise(operand)) {
+      // In an update the operation itself is what prevents the form.
+      if (slice.contains(op) && !reason.message.empty())
+        problem = reason;
+      else
+        problem->location = op->getLoc();
       return false;
+    }
   for (Value result : op->getResults())
     opaque.insert({result, reason});
   return true;
@@ -611,11 +620,6 @@ bool StageForm::checkFrames() {
   for (unsigned i = 0; i < solved.size(); ++i)
     for (const auto &[row, coupling] : rowList[solved[i]].couplings)
       solved.insert(row);
-  auto fail = [&](const Obstacle &why) {
-    if (!problem)
-      problem = why;
-    return false;
-  };
   std::optional<bool> after;
   auto place = [&](bool isAfter) {
     bool agrees = !after || *after == isAfter;
@@ -634,15 +638,15 @@ bool StageForm::checkFrames() {
       continue;
     for (const auto &[other, coupling] : row.couplings)
       if (!axesOf(coupling).empty())
-        return fail(factorOnRead(coupling, axes,
+        return reject(factorOnRead(coupling, axes,
                                  useOf(coupling, row.location)));
     if (row.scale && row.scale != decay)
-      return fail(factorOnRead(row.scale, axes,
+      return reject(factorOnRead(row.scale, axes,
                                useOf(row.scale, row.location)));
     if (!decay || row.reads.empty())
       continue;
     if (!place(row.scale == decay))
-      return fail(decayOnRead(decay, row.location));
+      return reject(decayOnRead(decay, row.location));
   }
   for (const Write &write : writeList) {
     const Row &row = rowList[write.row];
@@ -651,7 +655,7 @@ bool StageForm::checkFrames() {
                 : after.value_or(true) ? !write.scale
                                        : write.scale == decay;
     if (!fine)
-      return fail(write.scale && write.scale != decay
+      return reject(write.scale && write.scale != decay
                       ? factorOnRead(write.scale, axes,
                                      useOf(write.scale, row.location))
                       : decayOnRead(decay, row.location));

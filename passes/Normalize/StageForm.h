@@ -104,6 +104,7 @@ private:
   std::optional<LinearForm> asMatrix(const LinearForm &form, mlir::Operation *op);
   LinearForm withConstant(LinearForm form, mlir::Value constant);
   bool reject(mlir::Operation *op, const llvm::Twine &message);
+  bool reject(const Obstacle &why);
   bool makeOpaque(mlir::Operation *op, const llvm::Twine &why);
   bool makeOpaque(mlir::Operation *op, Obstacle reason);
   bool materialise(mlir::Value value);
