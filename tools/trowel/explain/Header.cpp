@@ -60,8 +60,7 @@ static std::string typeOf(const Program &program,
   return text;
 }
 
-static int64_t byteSize(const Program &program,
-                        const Declaration &declaration) {
+int64_t byteSize(const Program &program, const Declaration &declaration) {
   int64_t bytes = bytesOf(declaration.dtype);
   for (AxisId axis : declaration.shape)
     bytes *= program.axes[axis].size;

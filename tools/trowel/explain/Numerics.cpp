@@ -37,10 +37,10 @@ std::string verdictOf(const Range &range, int64_t tokens) {
   if (largest <= 1 + 1e-6)
     return "never grows";
   if (std::isinf(largest))
-    return "WARNING: may grow without bound; declare a range or use a bounded "
-           "function";
+    return "warning: no bound is known, so the state may grow; declare a range "
+           "or use a bounded function";
   double overChunk = std::pow(largest, double(tokens));
-  std::string text = "WARNING: may grow, by up to " + realNumber(overChunk) +
+  std::string text = "warning: may grow, by up to " + realNumber(overChunk) +
                      " over a chunk; f32 overflows after ";
   return text + shortNumber(std::floor(88.7 / std::log(largest))) +
          " tokens at that rate";
@@ -53,6 +53,9 @@ public:
 
 private:
   void factor(const std::string &owner, Value value);
+  void factor(const std::string &owner, const std::string &text,
+              const Range &range);
+  void scanFactors(rec::SequentialOp scan);
   void decays();
   void roundings();
   void item(const std::string &text) { result += wrap(text, "  - ", 4); }
@@ -65,10 +68,13 @@ private:
 void Numerics::factor(const std::string &owner, Value value) {
   if (rec::isConstant(value, 1) || rec::isConstant(value, 0))
     return;
-  std::string text = context.expressions.whole(value);
+  factor(owner, context.expressions.whole(value), rangeOfValue(value));
+}
+
+void Numerics::factor(const std::string &owner, const std::string &text,
+                      const Range &range) {
   if (!seen.insert(owner + text).second)
     return;
-  Range range = rangeOfValue(value);
   item("factor of " + owner + ": `" + text + "` " + rangeText(range) + ", " +
        verdictOf(range, context.tokens()));
 }
@@ -85,6 +91,9 @@ void Numerics::decays() {
          "logarithm is summed and nothing is divided, so factors of 0 and "
          "strong "
          "decays lose no digits, and a token's result depends on no later one");
+  for (auto op : program.getBody().front().getOps<rec::SequentialOp>())
+    if (op.getScan())
+      scanFactors(op);
   for (auto op : program.getBody().front().getOps<rec::StageOp>()) {
     ChunkStage stage(op);
     for (rec::TransitionOp transition : stage.transitions()) {
@@ -94,6 +103,79 @@ void Numerics::decays() {
     }
     for (auto decay : op.getBody().front().getOps<rec::ValueDecayOp>())
       factor(enumerate(stage.states), decay.getValue());
+  }
+}
+
+/// What an affine update makes of the state `entry`: text and range of its
+/// coefficient; nothing if it does not read it.
+struct Coefficient {
+  Text text;
+  Range range;
+};
+std::optional<Coefficient> coefficientOf(Expressions &expressions, Value value,
+                                         Value entry);
+
+std::optional<Coefficient> sumOf(std::optional<Coefficient> a,
+                                 std::optional<Coefficient> b) {
+  if (!a || !b)
+    return a ? a : b;
+  return Coefficient{
+      sum(a->text, b->text),
+      {a->range.low + b->range.low, a->range.high + b->range.high}};
+}
+
+std::optional<Coefficient> negated(std::optional<Coefficient> a) {
+  if (a)
+    a = Coefficient{{a->text.text, a->text.binding, !a->text.negative},
+                    {-a->range.high, -a->range.low}};
+  return a;
+}
+
+std::optional<Coefficient> scaled(Expressions &expressions,
+                                  std::optional<Coefficient> a, Value factor) {
+  if (a)
+    a = Coefficient{product(expressions.print(factor), a->text),
+                    multiply(rangeOfValue(factor), a->range)};
+  return a;
+}
+
+std::optional<Coefficient> coefficientOf(Expressions &expressions, Value value,
+                                         Value entry) {
+  if (value == entry)
+    return Coefficient{{"1"}, {1, 1}};
+  auto map = value.getDefiningOp<rec::MapOp>();
+  if (!map)
+    return std::nullopt;
+  auto of = [&](int i) {
+    return coefficientOf(expressions, map.getOperand(i), entry);
+  };
+  switch (map.getKind()) {
+  case rec::MapKind::Neg:
+    return negated(of(0));
+  case rec::MapKind::Add:
+    return sumOf(of(0), of(1));
+  case rec::MapKind::Sub:
+    return sumOf(of(0), negated(of(1)));
+  case rec::MapKind::Mul: {
+    auto left = of(0);
+    return left ? scaled(expressions, left, map.getOperand(1))
+                : scaled(expressions, of(1), map.getOperand(0));
+  }
+  default:
+    return std::nullopt;
+  }
+}
+
+/// Each state's own factor in an elementwise affine update.
+void Numerics::scanFactors(rec::SequentialOp scan) {
+  Block &block = scan.getBody().front();
+  SmallVector<StringAttr> names = rec::stringsOf(scan.getStates());
+  for (auto [i, name] : llvm::enumerate(names)) {
+    auto found =
+        coefficientOf(context.expressions, block.getTerminator()->getOperand(i),
+                      block.getArgument(i));
+    if (found && found->text.text != "1")
+      factor(name.str(), found->text.whole(), found->range);
   }
 }
 

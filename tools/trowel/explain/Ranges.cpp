@@ -17,7 +17,7 @@ static const double infinity = std::numeric_limits<double>::infinity();
 
 static double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
-static Range multiply(const Range &a, const Range &b) {
+Range multiply(const Range &a, const Range &b) {
   auto [low, high] = std::minmax({times(a.low, b.low), times(a.low, b.high),
                                   times(a.high, b.low), times(a.high, b.high)});
   return {low, high};

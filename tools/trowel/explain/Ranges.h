@@ -14,6 +14,8 @@ struct Range {
   double low, high;
 };
 
+Range multiply(const Range &a, const Range &b);
+
 /// From declared and inferred ranges of the program, through what the passes
 /// made of them.
 Range rangeOfValue(mlir::Value value);

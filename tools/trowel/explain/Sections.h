@@ -45,6 +45,8 @@ std::string describeWork(const Context &context);
 /// Decays, roundings, precision.
 std::string describeNumerics(const Context &context);
 
+/// Of a tensor at the boundary, for one token or sequence of its owner.
+int64_t byteSize(const Program &program, const Declaration &declaration);
 /// "K", "K, J"; "none" if there are none.
 std::string listAxes(llvm::ArrayRef<mlir::StringAttr> axes);
 /// A source line with a caret below the place.

@@ -119,14 +119,17 @@ private:
     return "[" + std::to_string(rows) + " x " + std::to_string(columns) + "]";
   }
   std::string rowNames(ArrayRef<rec::RowOp> rows) const;
-  std::string between() const;
   std::string decayText() const;
+  std::string gramText(const std::string &rows, const std::string &keys) const;
   bool anyReads(ArrayRef<rec::RowOp> rows) const {
     return llvm::any_of(rows,
                         [](rec::RowOp r) { return !r.getReads().empty(); });
   }
+  void scalarEquations();
   void solvedEquations();
+  void freeEquations();
   void outputEquations();
+  void acrossEquations();
   void stateEquation();
   void add(const std::string &equation, const std::string &size,
            const std::string &meaning) {
@@ -166,51 +169,76 @@ std::string ChunkEquations::rowNames(ArrayRef<rec::RowOp> rows) const {
 }
 
 std::string ChunkEquations::decayText() const {
+  std::string size = std::to_string(stage.states.size());
   switch (stage.decay) {
   case Decay::None:
-    return "";
+    return "no decay";
   case Decay::Scalar:
     return "one factor a token";
   case Decay::Channel:
-    return "one factor a token and key channel";
+    return "a factor for each key channel";
   case Decay::Block:
-    return std::to_string(stage.states.size()) + " x " +
-           std::to_string(stage.states.size()) + " block over " +
+    return size + " x " + size + " blocks of factors over " +
            enumerate(stage.states);
   }
   return "";
 }
 
-std::string ChunkEquations::between() const {
-  std::string decay = decayText();
-  std::string text = decay.empty() ? ", nothing decays between"
-                                   : ", decayed between (" + decay + ")";
+/// "reads of u on earlier keys of u, one factor a token between".
+std::string ChunkEquations::gramText(const std::string &rows,
+                                     const std::string &keys) const {
+  std::string text = "reads of " + rows + " on keys of " + keys + ", " +
+                     decayText() + " between";
   if (stage.decaysValues)
-    text += ", and decayed along " + listAxes(stage.valueAxes);
+    text += "; factors along " + listAxes(stage.valueAxes) + " act on the rows";
   return text;
+}
+
+void ChunkEquations::scalarEquations() {
+  if (stage.scalars.empty())
+    return;
+  int64_t rows = int64_t(stage.scalars.size()) * context.tokens();
+  add("y = z + N y", matrix(rows, 1),
+      "reads that contract every axis: one triangular solve of one column");
+  add("N", matrix(rows, rows),
+      "Gram of the key side times Gram of the value side, entry by entry");
 }
 
 void ChunkEquations::solvedEquations() {
   if (stage.solved.empty())
     return;
   std::string names = rowNames(stage.solved);
-  std::string rows = std::to_string(solvedRows());
   add("U = X + M U", matrix(solvedRows(), values()),
-      names + " of all tokens: one unit lower triangular solve of " + rows +
-          " rows, shared by all " + std::to_string(values()) + " columns");
+      names + ": one triangular solve of " + std::to_string(solvedRows()) +
+          " rows for all " + std::to_string(values()) + " columns");
   std::string right = "W";
   if (anyReads(stage.solved))
     right += " + F S";
   if (!stage.free.empty())
     right += " + L Y";
   add("X = " + right, matrix(solvedRows(), values()),
-      "what is known of " + names + " before the solve");
+      "known before the solve; W is what the tokens bring");
   add("M", matrix(solvedRows(), solvedRows()),
-      "reads of " + names + " times keys of earlier " + names + between());
+      gramText(names, "earlier " + names));
+  if (anyReads(stage.solved))
+    add("F", matrix(solvedRows(), keys()),
+        "reads of " + names + ", carried back to the chunk's start");
+}
+
+void ChunkEquations::freeEquations() {
+  if (stage.free.empty())
+    return;
+  add("Y", matrix(freeRows(), values()),
+      (stage.scalars.empty() ? "known from the tokens alone: "
+                             : "known from the tokens and y: ") +
+          rowNames(stage.free));
+  if (!stage.solved.empty())
+    add("L", matrix(solvedRows(), freeRows()),
+        gramText(rowNames(stage.solved), "Y"));
 }
 
 void ChunkEquations::outputEquations() {
-  int64_t outputs = stage.outputs.size() * context.tokens();
+  int64_t outputs = int64_t(stage.outputs.size()) * context.tokens();
   std::string right = anyReads(stage.outputs) ? "Q S" : "";
   auto append = [&](const std::string &term) {
     right += (right.empty() ? "" : " + ") + term;
@@ -219,33 +247,37 @@ void ChunkEquations::outputEquations() {
     append("G U");
   if (!stage.free.empty())
     append("H Y");
-  if (outputs) {
-    add("O = " + right, matrix(outputs, values()),
-        "what the stage gives: reads of the states");
-    if (!stage.solved.empty())
-      add("G", matrix(outputs, solvedRows()),
-          "reads of O times keys of " + rowNames(stage.solved) + between());
-    if (!stage.free.empty())
-      add("H", matrix(outputs, freeRows()),
-          "reads of O times keys of Y" + between());
-  }
-  if (!stage.free.empty())
-    add("Y", matrix(freeRows(), values()),
-        "written rows known from the tokens: " + rowNames(stage.free));
-  if (!stage.free.empty() && !stage.solved.empty())
-    add("L", matrix(solvedRows(), freeRows()),
-        "reads of " + rowNames(stage.solved) + " times keys of Y" + between());
-  if (anyReads(stage.solved))
-    add("F", matrix(solvedRows(), keys()),
-        "reads of " + rowNames(stage.solved) + " carried to the chunk's start");
+  if (!outputs)
+    return;
+  add("O = " + right, matrix(outputs, values()), "what the stage gives");
   if (anyReads(stage.outputs))
     add("Q", matrix(outputs, keys()),
-        "reads of O carried to the chunk's start");
-  if (!stage.across.empty())
-    add("across",
-        matrix(int64_t(stage.across.size()) * context.tokens(), keys()),
-        "reads along " + listAxes(stage.valueAxes) +
-            ": products with Gram matrices of the value side");
+        "reads of O, carried back to the chunk's start");
+  if (!stage.solved.empty())
+    add("G", matrix(outputs, solvedRows()),
+        gramText("O", rowNames(stage.solved)));
+  if (!stage.free.empty())
+    add("H", matrix(outputs, freeRows()), gramText("O", "Y"));
+}
+
+/// Reads along the value axes.
+void ChunkEquations::acrossEquations() {
+  if (stage.across.empty())
+    return;
+  int64_t rows = int64_t(stage.across.size()) * context.tokens();
+  std::string right = "p S'";
+  if (!stage.solved.empty())
+    right += " + E Ku";
+  if (!stage.free.empty())
+    right += " + J Ky";
+  add("A = " + right, matrix(rows, keys()),
+      "what the stage gives along " + listAxes(stage.valueAxes) +
+          ", the keys decayed on their way (" + decayText() + ")");
+  std::string gram = "reading vectors p times ";
+  if (!stage.solved.empty())
+    add("E", matrix(rows, solvedRows()), gram + rowNames(stage.solved));
+  if (!stage.free.empty())
+    add("J", matrix(rows, freeRows()), gram + "Y");
 }
 
 void ChunkEquations::stateEquation() {
@@ -255,23 +287,26 @@ void ChunkEquations::stateEquation() {
   if (!stage.free.empty())
     right += " + Ky' Y";
   add("S = " + right, matrix(keys(), values()),
-      stage.states.size() > 1 ? "the states " + enumerate(stage.states) +
-                                    " stacked, as the chunk ends"
-                              : stage.states.front() + " as the chunk ends");
+      (stage.states.size() > 1 ? enumerate(stage.states) + " stacked"
+                               : stage.states.front()) +
+          ", as the chunk ends");
   if (stage.decay != Decay::None)
-    add("P", "",
-        "the factors of the chunk's tokens multiplied: " + decayText());
+    add("P", "", "the chunk's factors multiplied: " + decayText());
   if (!stage.solved.empty())
     add("Ku", matrix(solvedRows(), keys()),
-        "keys of " + rowNames(stage.solved) + " carried to the chunk's end");
+        "keys of " + rowNames(stage.solved) +
+            ", carried on to the chunk's end");
   if (!stage.free.empty())
     add("Ky", matrix(freeRows(), keys()),
-        "keys of Y carried to the chunk's end");
+        "keys of Y, carried on to the chunk's end");
 }
 
 std::string ChunkEquations::print() {
+  scalarEquations();
   solvedEquations();
+  freeEquations();
   outputEquations();
+  acrossEquations();
   stateEquation();
   return table(cells, 2);
 }
@@ -280,18 +315,15 @@ std::string ChunkEquations::print() {
 
 std::string describeChunk(const Context &context) {
   std::string text;
-  unsigned count = 0;
   rec::ProgramOp program = context.normal;
-  bool several =
-      llvm::range_size(program.getBody().front().getOps<rec::StageOp>()) > 1;
-  for (auto op : program.getBody().front().getOps<rec::StageOp>()) {
+  auto stages =
+      llvm::to_vector(program.getBody().front().getOps<rec::StageOp>());
+  for (rec::StageOp op : stages) {
     ChunkStage stage(op);
-    text +=
-        "\nA chunk of " + std::to_string(context.tokens()) + " tokens" +
-        (several ? ", stage of " + enumerate(stage.states) : "") +
-        (count++ ? "\n"
-                 : " (the rows of a token in order, S as the chunk begins)\n") +
-        ChunkEquations(context, stage).print();
+    text += "\nA chunk of " + std::to_string(context.tokens()) + " tokens" +
+            (stages.size() > 1 ? ": " + enumerate(stage.states) : "") +
+            " (a row for each token; S: the states as the chunk begins)\n" +
+            ChunkEquations(context, stage).print();
   }
   return text;
 }

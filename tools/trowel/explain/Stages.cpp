@@ -18,8 +18,13 @@ namespace trowel::explaining {
 // ChunkStage
 //===----------------------------------------------------------------------===//
 
+static bool readsVectors(rec::RowOp row) {
+  return !row.getReads().empty() || !row.getRows().empty();
+}
+
+/// Known from the token alone.
 static bool isFree(rec::RowOp row) {
-  return row.getReads().empty() && row.getRows().empty();
+  return !readsVectors(row) && row.getScalars().empty();
 }
 
 /// Rows that writes need, directly or through other rows.
@@ -72,7 +77,11 @@ ChunkStage::ChunkStage(rec::StageOp op) : op(op) {
   Block &block = op.getBody().front();
   for (auto row : block.getOps<rec::RowOp>())
     if (feeding.contains(row))
-      (isFree(row) ? free : solved).push_back(row);
+      (readsVectors(row) ? solved : free).push_back(row);
+  for (rec::RowOp row : free)
+    for (Value scalar : row.getScalars())
+      if (!llvm::is_contained(scalars, scalar.getDefiningOp()))
+        scalars.push_back(cast<rec::ScalarRowOp>(scalar.getDefiningOp()));
   llvm::SetVector<Value> yielded(block.getTerminator()->operand_begin(),
                                  block.getTerminator()->operand_end());
   for (Value value : yielded) {
@@ -138,7 +147,8 @@ static bool readsThroughTransition(rec::StageOp stage, unsigned state, Value b,
 /// `b @ S'` where the row is that.
 std::optional<Text> TokenEquations::readAtEnd(rec::StageOp stage,
                                               rec::RowOp row) {
-  if (row.getScale() != valueDecay(stage) || row.getValue())
+  if (row.getScale() != valueDecay(stage) || row.getValue() ||
+      !row.getScalars().empty())
     return std::nullopt;
   Block &block = stage.getBody().front();
   for (unsigned state = 0; state < stage.getStates().size(); ++state) {
@@ -240,6 +250,10 @@ Text TokenEquations::textOf(rec::StageOp stage, rec::RowOp row) {
   for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings()))
     accumulate(total,
                product(expressions.print(coupling), expressions.print(other)));
+  for (auto [scalar, factor] :
+       llvm::zip(row.getScalars(), row.getCoefficients()))
+    accumulate(total,
+               product(expressions.print(factor), expressions.print(scalar)));
   return total ? *total : Text{"0"};
 }
 
@@ -289,10 +303,26 @@ void TokenEquations::nameRow(rec::StageOp stage, rec::RowOp row) {
   expressions.setName(row, name);
 }
 
+void TokenEquations::nameScalar(rec::StageOp stage, rec::ScalarRowOp scalar) {
+  Text text = contraction(expressions.print(scalar.getRow()),
+                          expressions.print(scalar.getVector()));
+  if (scalar.getResult().hasOneUse()) {
+    expressions.setText(scalar, text);
+    return;
+  }
+  std::string name = expressions.freshName("s");
+  stages[stage].push_back({name, text.whole()});
+  expressions.setName(scalar, name);
+}
+
 void TokenEquations::describe(rec::StageOp stage) {
   Block &block = stage.getBody().front();
-  for (auto row : block.getOps<rec::RowOp>())
-    nameRow(stage, row);
+  for (Operation &op : block) {
+    if (auto row = dyn_cast<rec::RowOp>(op))
+      nameRow(stage, row);
+    else if (auto scalar = dyn_cast<rec::ScalarRowOp>(op))
+      nameScalar(stage, scalar);
+  }
   Value decay = valueDecay(stage);
   for (unsigned state = 0; state < stage.getStates().size(); ++state) {
     std::optional<Text> total;

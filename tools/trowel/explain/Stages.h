@@ -24,8 +24,10 @@ struct ChunkStage {
   rec::StageOp op;
   std::vector<std::string> states;
   llvm::SmallVector<mlir::StringAttr> keyAxes, valueAxes;
-  llvm::SmallVector<rec::RowOp> solved;  // reads that feed writes
-  llvm::SmallVector<rec::RowOp> free;    // written, known before any read
+  llvm::SmallVector<rec::RowOp> solved; // reads that feed writes
+  llvm::SmallVector<rec::RowOp> free;   // written, known before those reads
+  llvm::SmallVector<rec::ScalarRowOp>
+      scalars;                           // reads of every axis, solved first
   llvm::SmallVector<rec::RowOp> outputs; // read for what comes after the stage
   llvm::SmallVector<rec::AcrossOp> across;
   Decay decay = Decay::None;
@@ -56,6 +58,7 @@ private:
   std::optional<Text> readAtEnd(rec::StageOp stage, rec::RowOp row);
   std::optional<Text> readAtEnd(rec::StageOp stage, rec::AcrossOp across);
   void nameRow(rec::StageOp stage, rec::RowOp row);
+  void nameScalar(rec::StageOp stage, rec::ScalarRowOp scalar);
   Text stateAtEnd(rec::StageOp stage, unsigned state);
 
   Expressions &expressions;

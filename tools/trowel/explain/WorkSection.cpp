@@ -39,7 +39,6 @@ static std::string partTable(const Work &work, double byTokens) {
 /// Products that need the carried state one after the other.
 static std::string serialSteps(const Context &context) {
   rec::ProgramOp program = context.normal;
-  std::string tokens = std::to_string(context.tokens());
   unsigned products = 0;
   std::vector<std::string> slow;
   for (Operation &op : program.getBody().front()) {
@@ -51,14 +50,25 @@ static std::string serialSteps(const Context &context) {
   }
   std::string text;
   if (products)
-    text = "T/" + tokens + " chunks one after the other, each with " +
-           std::to_string(products) +
-           (products == 1 ? " product" : " products, one after the other,") +
-           " on the carried state";
+    text = "T / " + std::to_string(context.tokens()) + " chunks, each " +
+           (products == 1
+                ? "one product"
+                : "a chain of " + std::to_string(products) + " products") +
+           " with the carried state";
   if (!slow.empty())
     text += (text.empty() ? "" : "; ") + std::string("T steps for ") +
             enumerate(slow);
   return text.empty() ? "none: tokens are independent" : text;
+}
+
+/// Bytes that cross the boundary for one token of one head.
+static double trafficOf(const Context &context) {
+  double bytes = 0;
+  for (const auto *list : {&context.program.inputs, &context.program.outputs})
+    for (const Declaration &declaration : *list)
+      if (declaration.sharing == Sharing::Head)
+        bytes += double(byteSize(context.program, declaration));
+  return bytes;
 }
 
 std::string describeWork(const Context &context) {
@@ -69,6 +79,12 @@ std::string describeWork(const Context &context) {
       wrap("Products are counted dense over the chunk; a function such as exp "
            "counts one.",
            "  ", 2);
+  double bytes = trafficOf(context);
+  if (bytes > 0)
+    text +=
+        wrap(byteCount(int64_t(bytes)) + " per token and head in and out: " +
+                 shortNumber(work.total() / bytes) + " operations a byte.",
+             "  Memory: ", 10);
   text += wrap(serialSteps(context) + ".", "  Serial: ", 10);
   return text;
 }
