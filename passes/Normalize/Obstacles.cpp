@@ -115,13 +115,12 @@ Obstacle usedWhole(rec::StateOp state) {
 
 Obstacle elementwise(const StateGraph &graph, const llvm::BitVector &stage) {
   unsigned first = stage.find_first();
-  return {
-      graph.update(first).getLoc(),
-      "every entry of " + stateNames(graph, stage) +
-          " is updated from itself: no axis is summed, so there is no matrix "
-          "product to gain",
-      "a scan reads every input once and keeps the state in registers: "
-      "nothing to change"};
+  return {graph.update(first).getLoc(),
+          "the update of " + stateNames(graph, stage) +
+              " works entry by entry: no axis is summed, so there is no matrix "
+              "product to gain",
+          "a scan reads every input once and keeps the state in registers: "
+          "nothing to change"};
 }
 
 //===----------------------------------------------------------------------===//

@@ -5,6 +5,7 @@
 
 #include "dialect/Rec/ValueBuilder.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
@@ -169,6 +170,8 @@ public:
   double run(rec::ProgramOp program) {
     double sum = 0;
     for (Operation &op : program.getBody().front()) {
+      if (!variesInTime(&op))
+        continue;
       if (auto stage = dyn_cast<rec::StageOp>(op))
         sum += visit(stage);
       else if (auto sequential = dyn_cast<rec::SequentialOp>(op))
@@ -181,6 +184,18 @@ public:
   }
 
 private:
+  /// Made from constants and params alone: computed once, not for every token.
+  bool variesInTime(Operation *op) {
+    bool varies = isa<rec::InputOp, rec::PositionOp, rec::StateOp, rec::StageOp,
+                      rec::SequentialOp>(op) ||
+                  llvm::any_of(op->getOperands(), [&](Value operand) {
+                    return varying.contains(operand.getDefiningOp());
+                  });
+    if (varies)
+      varying.insert(op);
+    return varies;
+  }
+
   double stateSize(rec::StageOp stage, int64_t index) const {
     StringAttr name = rec::stringsOf(stage.getStates())[index];
     for (auto state : stage->getBlock()->getOps<rec::StateOp>())
@@ -214,6 +229,8 @@ private:
     }
     return sum;
   }
+
+  llvm::DenseSet<Operation *> varying;
 };
 
 } // namespace

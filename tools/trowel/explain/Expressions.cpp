@@ -26,7 +26,9 @@ std::string Text::at(Binding least) const {
     if (binding <= Binding::Sum)
       inner = "(" + inner + ")";
     inner = "-" + inner;
-    own = binding == Binding::Product ? Binding::Product : Binding::Unary;
+    own = binding == Binding::Sum || binding == Binding::Condition
+              ? Binding::Unary
+              : std::min(binding, Binding::Unary);
   }
   return own < least ? "(" + inner + ")" : inner;
 }
@@ -48,7 +50,7 @@ Text sum(const Text &a, const Text &b) {
     return sum(b, a);
   Text right = b;
   right.negative = false;
-  std::string tail = right.at(b.negative ? Binding::Product : Binding::Sum);
+  std::string tail = right.at(b.negative ? Binding::Contraction : Binding::Sum);
   if (!a.negative)
     return {a.at(Binding::Sum) + (b.negative ? " - " : " + ") + tail,
             Binding::Sum, false};
@@ -62,7 +64,7 @@ Text contraction(const Text &a, const Text &b) {
   Text left = a, right = b;
   left.negative = right.negative = false;
   return {left.at(Binding::Unary) + " @ " + right.at(Binding::Unary),
-          Binding::Product, a.negative != b.negative};
+          Binding::Contraction, a.negative != b.negative};
 }
 
 static Text divided(const Text &a, const Text &b) {
@@ -246,14 +248,14 @@ Text Expressions::printReduce(rec::ReduceOp op) {
 
 Text Expressions::printRename(rec::RenameOp op) {
   return {print(op.getOperand()).at(Binding::Postfix) + "[" +
-          op.getFrom().str() + " -> " + op.getTo().str() + "]"};
+          op.getFrom().str() + "->" + op.getTo().str() + "]"};
 }
 
 Text Expressions::printPick(rec::PickOp op) {
   std::string index = std::to_string(op.getIndex());
   bool isPlainNumber = op.getAxis().contains('.');
   return {print(op.getOperand()).at(Binding::Postfix) + "[" +
-          (isPlainNumber ? "" : op.getAxis().str() + " = ") + index + "]"};
+          (isPlainNumber ? "" : op.getAxis().str() + "=") + index + "]"};
 }
 
 Text Expressions::printOther(Operation *op) {

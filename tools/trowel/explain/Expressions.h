@@ -13,8 +13,17 @@
 
 namespace trowel::explaining {
 
-/// How tightly a text binds, as in the language.
-enum class Binding { Condition, Sum, Product, Unary, Power, Postfix };
+/// How tightly a text binds. As in the language, but that a product with `@`
+/// stands in parentheses within another product.
+enum class Binding {
+  Condition,
+  Sum,
+  Contraction,
+  Product,
+  Unary,
+  Power,
+  Postfix
+};
 
 /// An expression without its sign.
 struct Text {

@@ -18,32 +18,28 @@ namespace trowel::explaining {
 
 namespace {
 
-std::string rangeText(const Range &range) {
-  if (range.low == range.high)
-    return "is " + realNumber(range.low);
-  if (std::isinf(range.low) && std::isinf(range.high))
-    return "is not bounded";
-  if (std::isinf(range.low))
-    return "is at most " + realNumber(range.high);
-  if (std::isinf(range.high))
-    return "is at least " + realNumber(range.low) + ", not bounded above";
-  return "lies in [" + realNumber(range.low) + ", " + realNumber(range.high) +
-         "]";
-}
-
-/// What a factor of a state may do over a sequence.
-std::string verdictOf(const Range &range, int64_t tokens) {
+/// Where a factor lies, and what it may do to a state over a sequence.
+std::string describeFactor(const Range &range, int64_t tokens) {
   double largest = std::max(std::abs(range.low), std::abs(range.high));
+  std::string low = realNumber(range.low), high = realNumber(range.high);
+  if (std::isinf(largest)) {
+    std::string known =
+        std::isinf(range.low) && std::isinf(range.high) ? "has no"
+        : std::isinf(range.low) ? "is at most " + high + " and has no lower"
+                                : "is at least " + low + " and has no upper";
+    return known +
+           " bound that is known. Warning: the state may grow; declare a "
+           "range or use a bounded function";
+  }
+  std::string where =
+      low == high ? "is " + low : "lies in [" + low + ", " + high + "]";
   if (largest <= 1 + 1e-6)
-    return "never grows";
-  if (std::isinf(largest))
-    return "warning: no bound is known, so the state may grow; declare a range "
-           "or use a bounded function";
-  double overChunk = std::pow(largest, double(tokens));
-  std::string text = "warning: may grow, by up to " + realNumber(overChunk) +
-                     " over a chunk; f32 overflows after ";
-  return text + shortNumber(std::floor(88.7 / std::log(largest))) +
-         " tokens at that rate";
+    return where + ": never grows";
+  double steps = std::floor(88.7 / std::log(largest));
+  return where + ". Warning: may grow, " +
+         shortNumber(std::pow(largest, double(tokens))) +
+         "-fold over a chunk; f32 overflows after " + shortNumber(steps) +
+         " tokens at most";
 }
 
 class Numerics {
@@ -75,8 +71,8 @@ void Numerics::factor(const std::string &owner, const std::string &text,
                       const Range &range) {
   if (!seen.insert(owner + text).second)
     return;
-  item("factor of " + owner + ": `" + text + "` " + rangeText(range) + ", " +
-       verdictOf(range, context.tokens()));
+  item("factor of " + owner + ": `" + text + "` " +
+       describeFactor(range, context.tokens()));
 }
 
 void Numerics::decays() {
@@ -102,7 +98,8 @@ void Numerics::decays() {
       factor(to == from ? to : from + " in " + to, transition.getValue());
     }
     for (auto decay : op.getBody().front().getOps<rec::ValueDecayOp>())
-      factor(enumerate(stage.states), decay.getValue());
+      factor(enumerate(stage.states) + " along " + listAxes(stage.valueAxes),
+             decay.getValue());
   }
 }
 

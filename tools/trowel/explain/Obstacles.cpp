@@ -6,6 +6,8 @@
 #include "tools/trowel/explain/Layout.h"
 #include "tools/trowel/explain/Sections.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <algorithm>
 #include <sstream>
 
@@ -21,15 +23,35 @@ std::string sourceLine(const SourceFile &source, const Location &place) {
       return "";
   while (!line.empty() && line.back() == '\r')
     line.pop_back();
+  constexpr size_t room = pageWidth - 9;
+  if (size_t comment = line.find("//"); line.size() > room &&
+                                        comment != std::string::npos &&
+                                        int(comment) >= place.column)
+    line.erase(line.find_last_not_of(" \t", comment - 1) + 1);
+  if (line.size() > room) {
+    size_t end = room - 1;
+    while (end > 0 && (line[end] & 0xc0) == 0x80)
+      --end; // never inside a character
+    line = line.substr(0, end) + "…";
+  }
   std::string number = std::to_string(place.line);
   number.insert(0, number.size() < 6 ? 6 - number.size() : 0, ' ');
   std::string below;
   for (int i = 0; i + 1 < place.column; ++i)
     below += i < int(line.size()) && line[i] == '\t' ? '\t' : ' ';
-  int room = std::max<int>(1, int(line.size()) - place.column + 1);
-  int length = std::clamp(place.length, 1, room);
+  int rest = std::max<int>(1, int(line.size()) - place.column + 1);
+  int length = std::clamp(place.length, 1, rest);
   return number + " | " + line + "\n" + std::string(number.size(), ' ') +
          " | " + below + "^" + std::string(length - 1, '~') + "\n";
+}
+
+/// A running sum or a delay, which is nobody's to change.
+static bool isHidden(rec::SequentialOp op) {
+  SmallVector<StringAttr> names = rec::stringsOf(op.getStates());
+  for (auto state : op->getBlock()->getOps<rec::StateOp>())
+    if (llvm::is_contained(names, state.getNameAttr()) && !state.getHidden())
+      return false;
+  return true;
 }
 
 static std::string describe(const Context &context, rec::SequentialOp op) {
@@ -56,7 +78,8 @@ std::string describeObstacles(const Context &context) {
   std::string text;
   rec::ProgramOp program = context.normal;
   for (auto op : program.getBody().front().getOps<rec::SequentialOp>())
-    text += describe(context, op);
+    if (!isHidden(op))
+      text += describe(context, op);
   return text;
 }
 

@@ -4,6 +4,9 @@
 #include "tools/trowel/explain/Ranges.h"
 
 #include "dialect/Rec/Axes.h"
+#include "dialect/Rec/ValueBuilder.h"
+
+#include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +20,13 @@ static const double infinity = std::numeric_limits<double>::infinity();
 
 static double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
+/// A sum of intervals; infinities that cancel leave nothing known.
+static Range plus(const Range &a, const Range &b) {
+  double low = a.low + b.low, high = a.high + b.high;
+  return {std::isnan(low) ? -infinity : low,
+          std::isnan(high) ? infinity : high};
+}
+
 Range multiply(const Range &a, const Range &b) {
   auto [low, high] = std::minmax({times(a.low, b.low), times(a.low, b.high),
                                   times(a.high, b.low), times(a.high, b.high)});
@@ -28,6 +38,82 @@ template <typename Function> static Range through(Function f, const Range &x) {
   return {f(x.low), f(x.high)};
 }
 
+//===----------------------------------------------------------------------===//
+// What an interval for each operand does not see
+//===----------------------------------------------------------------------===//
+
+/// The same value before it was exported from a stage or entered one.
+static Value resolved(Value value) {
+  if (auto result = dyn_cast<OpResult>(value)) {
+    auto stage = dyn_cast<rec::SequentialOp>(result.getOwner());
+    if (!stage)
+      return value;
+    Operation *yield = stage.getBody().front().getTerminator();
+    return resolved(
+        yield->getOperand(stage.getStates().size() + result.getResultNumber()));
+  }
+  auto argument = cast<BlockArgument>(value);
+  auto stage = dyn_cast<rec::SequentialOp>(argument.getOwner()->getParentOp());
+  if (!stage)
+    return value;
+  auto name = stage.getStates()[argument.getArgNumber()];
+  for (auto state : stage->getBlock()->getOps<rec::StateOp>())
+    if (state.getNameAttr() == name)
+      return state.getResult();
+  return value;
+}
+
+/// True if both compute the same.
+static bool isSame(Value a, Value b) {
+  a = resolved(a);
+  b = resolved(b);
+  if (a == b)
+    return true;
+  auto left = a.getDefiningOp<rec::MapOp>(),
+       right = b.getDefiningOp<rec::MapOp>();
+  if (!left || !right || left.getKind() != right.getKind() ||
+      left->getNumOperands() != right->getNumOperands())
+    return false;
+  for (auto [x, y] : llvm::zip(left.getOperands(), right.getOperands()))
+    if (!isSame(x, y))
+      return false;
+  return true;
+}
+
+/// `b` is max(a, …) or logaddexp(a, …).
+static bool isAtLeast(Value b, Value a) {
+  auto map = resolved(b).getDefiningOp<rec::MapOp>();
+  if (!map ||
+      (map.getKind() != MapKind::Max && map.getKind() != MapKind::Logaddexp))
+    return false;
+  return isSame(map.getOperand(0), a) || isSame(map.getOperand(1), a);
+}
+
+/// a + (1 - a) * x with `a` in [0, 1] lies between one and x.
+static Range mixture(rec::MapOp op) {
+  const Range unknown{-infinity, infinity};
+  auto product = op.getOperand(1).getDefiningOp<rec::MapOp>();
+  if (!product || product.getKind() != MapKind::Mul)
+    return unknown;
+  Value weight = op.getOperand(0);
+  Range range = rangeOfValue(weight);
+  auto rest = product.getOperand(0).getDefiningOp<rec::MapOp>();
+  if (range.low < 0 || range.high > 1 || !rest ||
+      rest.getKind() != MapKind::Sub || rest.getOperand(1) != weight ||
+      !rec::isConstant(rest.getOperand(0), 1))
+    return unknown;
+  Range other = rangeOfValue(product.getOperand(1));
+  return {std::min(1.0, other.low), std::max(1.0, other.high)};
+}
+
+static Range meet(const Range &a, const Range &b) {
+  return {std::max(a.low, b.low), std::min(a.high, b.high)};
+}
+
+//===----------------------------------------------------------------------===//
+// Intervals
+//===----------------------------------------------------------------------===//
+
 static Range rangeOfMap(rec::MapOp op) {
   auto operand = [&](int i) { return rangeOfValue(op.getOperand(i)); };
   switch (op.getKind()) {
@@ -37,11 +123,12 @@ static Range rangeOfMap(rec::MapOp op) {
   }
   case MapKind::Add: {
     Range a = operand(0), b = operand(1);
-    return {a.low + b.low, a.high + b.high};
+    return meet(plus(a, b), mixture(op));
   }
   case MapKind::Sub: {
     Range a = operand(0), b = operand(1);
-    return {a.low - b.high, a.high - b.low};
+    bool falls = isAtLeast(op.getOperand(1), op.getOperand(0));
+    return meet(plus(a, {-b.high, -b.low}), {-infinity, falls ? 0 : infinity});
   }
   case MapKind::Mul:
     return multiply(operand(0), operand(1));
@@ -92,10 +179,8 @@ Range rangeOfValue(Value value) {
                              rec::StopOp>(op)) {
     derived = rangeOfValue(op->getOperand(0));
   }
-  if (auto known = rec::rangeOf(value)) {
-    derived.low = std::max(derived.low, known->first);
-    derived.high = std::min(derived.high, known->second);
-  }
+  if (auto known = rec::rangeOf(value))
+    derived = meet(derived, {known->first, known->second});
   return derived;
 }
 

@@ -287,9 +287,9 @@ void ChunkEquations::stateEquation() {
   if (!stage.free.empty())
     right += " + Ky' Y";
   add("S = " + right, matrix(keys(), values()),
-      (stage.states.size() > 1 ? enumerate(stage.states) + " stacked"
-                               : stage.states.front()) +
-          ", as the chunk ends");
+      stage.states.size() > 1
+          ? "as the chunk ends: " + enumerate(stage.states) + " stacked"
+          : "as the chunk ends");
   if (stage.decay != Decay::None)
     add("P", "", "the chunk's factors multiplied: " + decayText());
   if (!stage.solved.empty())
@@ -318,13 +318,24 @@ std::string describeChunk(const Context &context) {
   rec::ProgramOp program = context.normal;
   auto stages =
       llvm::to_vector(program.getBody().front().getOps<rec::StageOp>());
+  // Stages with the same equations are described once.
+  std::vector<std::pair<std::string, std::vector<std::string>>> tables;
   for (rec::StageOp op : stages) {
     ChunkStage stage(op);
-    text += "\nA chunk of " + std::to_string(context.tokens()) + " tokens" +
-            (stages.size() > 1 ? ": " + enumerate(stage.states) : "") +
-            " (a row for each token; S: the states as the chunk begins)\n" +
-            ChunkEquations(context, stage).print();
+    std::string own = ChunkEquations(context, stage).print();
+    auto known = llvm::find_if(tables, [&](auto &t) { return t.first == own; });
+    if (known == tables.end())
+      tables.push_back({own, {enumerate(stage.states)}});
+    else
+      known->second.push_back(enumerate(stage.states));
   }
+  for (const auto &[equations, names] : tables)
+    text +=
+        "\nA chunk of " + std::to_string(context.tokens()) + " tokens" +
+        (tables.size() > 1 || names.size() > 1 ? ": " + enumerate(names) : "") +
+        (names.size() > 1 ? ", each" : "") +
+        " (a row for each token; S: the states as the chunk begins)\n" +
+        equations;
   return text;
 }
 

@@ -354,6 +354,23 @@ void TokenEquations::describe(rec::StageOp stage) {
   }
 }
 
+/// `prefix_sum(x)` if the value is x added to a hidden state.
+std::optional<Text> TokenEquations::runningSum(Value value, Block &block) {
+  auto map = value.getDefiningOp<rec::MapOp>();
+  if (!map || map.getKind() != MapKind::Add)
+    return std::nullopt;
+  auto argument = dyn_cast<BlockArgument>(map.getOperand(0));
+  if (!argument || argument.getOwner() != &block)
+    return std::nullopt;
+  Operation *stage = block.getParentOp();
+  auto name =
+      cast<rec::SequentialOp>(stage).getStates()[argument.getArgNumber()];
+  rec::StateOp state = stateNamed(stage, cast<StringAttr>(name));
+  if (!state.getHidden())
+    return std::nullopt;
+  return Text{"prefix_sum(" + expressions.whole(map.getOperand(1)) + ")"};
+}
+
 void TokenEquations::describe(rec::SequentialOp op) {
   Block &block = op.getBody().front();
   SmallVector<StringAttr> names = rec::stringsOf(op.getStates());
@@ -372,6 +389,12 @@ void TokenEquations::describe(rec::SequentialOp op) {
     StringRef let = rec::nameOf(value);
     if (end.empty() && let.empty())
       continue;
+    if (std::optional<Text> total = runningSum(value, block)) {
+      std::string name = let.empty() ? end : expressions.freshName(let.str());
+      stages[op].push_back({name, total->whole()});
+      expressions.setText(value, {name});
+      continue;
+    }
     std::string name = end.empty() ? expressions.freshName(let.str()) : end;
     stages[op].push_back({name, expressions.whole(value)});
     expressions.setText(value, {name});

@@ -8,6 +8,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace trowel::explaining {
@@ -17,6 +19,11 @@ static std::string share(double part, double total) {
     return "";
   double percent = 100 * part / total;
   return percent < 0.5 ? "< 1 %" : std::to_string(int(percent + 0.5)) + " %";
+}
+
+static std::string ratio(double number) {
+  return number >= 10 ? shortNumber(number)
+                      : realNumber(std::round(number * 10) / 10);
 }
 
 static std::string partTable(const Work &work, double byTokens) {
@@ -36,6 +43,10 @@ static std::string partTable(const Work &work, double byTokens) {
   return table(rows, 2, {1, 2});
 }
 
+static bool hasSolve(const ChunkStage &stage) {
+  return !stage.solved.empty() || !stage.scalars.empty();
+}
+
 /// Products that need the carried state one after the other.
 static std::string serialSteps(const Context &context) {
   rec::ProgramOp program = context.normal;
@@ -43,7 +54,7 @@ static std::string serialSteps(const Context &context) {
   std::vector<std::string> slow;
   for (Operation &op : program.getBody().front()) {
     if (auto stage = dyn_cast<rec::StageOp>(op))
-      products += ChunkStage(stage).solved.empty() ? 1 : 3;
+      products += hasSolve(ChunkStage(stage)) ? 3 : 1;
     else if (auto sequential = dyn_cast<rec::SequentialOp>(op))
       for (StringAttr name : rec::stringsOf(sequential.getStates()))
         slow.push_back(name.str());
@@ -83,7 +94,7 @@ std::string describeWork(const Context &context) {
   if (bytes > 0)
     text +=
         wrap(byteCount(int64_t(bytes)) + " per token and head in and out: " +
-                 shortNumber(work.total() / bytes) + " operations a byte.",
+                 ratio(work.total() / bytes) + " operations a byte.",
              "  Memory: ", 10);
   text += wrap(serialSteps(context) + ".", "  Serial: ", 10);
   return text;
