@@ -99,18 +99,23 @@ void clean(rec::ProgramOp program, const StateGraph &graph,
 }
 
 /// Forms the stage with matrix products if one of the choices of axes allows it.
-/// Otherwise `obstacle` is that of the likeliest choice that leaves key axes.
+/// Otherwise `obstacle` is that of the choice that came furthest, with axes of
+/// both kinds if there is one, the likeliest first.
 bool formChunked(rec::ProgramOp program, const StateGraph &graph,
                  const llvm::BitVector &stage,
                  std::optional<Obstacle> &obstacle) {
+  auto best = std::make_pair(StageForm::Phase::Walk, false);
   for (const auto &choice : valueAxesChoices(program, graph, stage)) {
     StageForm form(program, graph, stage, choice);
     if (form.build()) {
       emitStage(form, program, graph);
       return true;
     }
-    if (!obstacle && !form.stageAxes().key.empty())
-      obstacle = form.obstacle();
+    auto rank = std::make_pair(form.reached(), !form.stageAxes().value.empty());
+    if (form.stageAxes().key.empty() || (obstacle && rank <= best))
+      continue;
+    obstacle = form.obstacle();
+    best = rank;
   }
   return false;
 }

@@ -56,11 +56,17 @@ static std::string stateNames(const StateGraph &graph,
 // Affine, yet no matrix product
 //===----------------------------------------------------------------------===//
 
-Obstacle inseparableFactor(Value factor, const StageAxes &axes, Location use) {
+/// "K" and "V" of a value's key and value axes.
+static std::pair<std::string, std::string> split(Value value,
+                                                 const StageAxes &axes) {
   SmallVector<StringAttr> keys, values;
-  for (StringAttr axis : rec::axesOf(factor))
+  for (StringAttr axis : rec::axesOf(value))
     (axes.isValue(axis) ? values : keys).push_back(axis);
-  std::string onKeys = listAxes(keys), onValues = listAxes(values);
+  return {listAxes(keys), listAxes(values)};
+}
+
+Obstacle inseparableFactor(Value factor, const StageAxes &axes, Location use) {
+  auto [onKeys, onValues] = split(factor, axes);
   return {placeOf(factor, use),
           describe(factor, "this factor") + " over [" +
               listAxes(rec::axesOf(factor)) +
@@ -72,14 +78,10 @@ Obstacle inseparableFactor(Value factor, const StageAxes &axes, Location use) {
 }
 
 Obstacle factorOnRead(Value factor, const StageAxes &axes, Location use) {
-  SmallVector<StringAttr> values;
-  for (StringAttr axis : rec::axesOf(factor))
-    if (axes.isValue(axis))
-      values.push_back(axis);
   std::string name = describe(factor, "a factor");
   return {
       placeOf(factor, use),
-      name + " over the value axis " + listAxes(values) +
+      name + " over the value axis " + split(factor, axes).second +
           " stands between a read of the state and the write that it feeds: "
           "each column of the state would need a solve of its own",
       "make it a scalar or a function of key axes, or put it on the value "
@@ -102,6 +104,48 @@ Obstacle mixedChannels(Operation *rename) {
           "multiply the state by a full matrix",
           "scale the state elementwise, or change it by outer products: "
           "`S += k * (v - k @ S)`"};
+}
+
+Obstacle readsDiffer(Operation *read, ArrayRef<StringAttr> over,
+                     ArrayRef<StringAttr> others) {
+  SmallVector<StringAttr> rest;
+  for (StringAttr axis : others)
+    if (!llvm::is_contained(over, axis))
+      rest.push_back(axis);
+  return {read->getLoc(),
+          "this read sums over " + listAxes(over) + ", another over " +
+              listAxes(rest) + ", and both feed writes",
+          "let the reads that feed writes sum over the same axes; reads for "
+          "outputs may differ"};
+}
+
+Obstacle fullRankTerm(Value term, const StageAxes &axes, Location use) {
+  auto [keys, values] = split(term, axes);
+  return {placeOf(term, use),
+          describe(term, "this term") + " over [" +
+              listAxes(rec::axesOf(term)) +
+              "] is added to the state and is no product of a function of " +
+              keys + " and a function of " + values,
+          "add outer products, as in `f(k) * g(v)`, or sums of a few"};
+}
+
+Obstacle decaysDiffer(StringRef state, Value factor, const StageAxes &axes,
+                      Location use) {
+  return {use,
+          "what enters `" + state.str() + "` here has the factor " +
+              describe(factor, "of a token") + " over " +
+              split(factor, axes).second +
+              ", and the states of the stage do not share it",
+          "give every state of the stage the same factor over value axes, or "
+          "let this one depend on key axes only"};
+}
+
+Obstacle sumOfFactors(StringRef state, Location update) {
+  return {update,
+          "`" + state.str() +
+              "` enters with several factors whose sum is no product of a "
+              "function of key axes and a function of value axes",
+          "write one factor for the state, over key axes or over value axes"};
 }
 
 Obstacle usedWhole(rec::StateOp state) {
@@ -181,6 +225,12 @@ Nonlinear NonlinearFinder::classOf(Operation *op) const {
   default:
     return Nonlinear::Function;
   }
+}
+
+static bool isCondition(Operation *op) {
+  return cast<RankedTensorType>(op->getResult(0).getType())
+      .getElementType()
+      .isInteger(1);
 }
 
 /// True if the place of `outer` covers that of `inner`, on one line.
@@ -264,6 +314,8 @@ std::optional<Obstacle> NonlinearFinder::find() {
     return scaled;
   std::string read = readStates(op->getResult(0));
   auto what = [&]() -> std::string {
+    if (isCondition(op))
+      return "chooses by a condition that reads " + read;
     switch (op == *first ? classOf(op) : Nonlinear::Function) {
     case Nonlinear::Product:
       return "multiplies two values that read " + read;

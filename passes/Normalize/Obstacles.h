@@ -35,6 +35,22 @@ Obstacle decayOnRead(mlir::Value decay, mlir::Location read);
 /// The state, or a read of it, under another axis name.
 Obstacle mixedChannels(mlir::Operation *rename);
 
+/// Reads that feed writes sum over different axes: this one over `over`.
+Obstacle readsDiffer(mlir::Operation *read,
+                     llvm::ArrayRef<mlir::StringAttr> over,
+                     llvm::ArrayRef<mlir::StringAttr> others);
+
+/// A matrix is added that is no outer product.
+Obstacle fullRankTerm(mlir::Value term, const StageAxes &axes,
+                      mlir::Location use);
+
+/// States of the stage do not share their factors on value axes.
+Obstacle decaysDiffer(llvm::StringRef state, mlir::Value factor,
+                      const StageAxes &axes, mlir::Location use);
+
+/// The state enters with several factors whose sum is no product.
+Obstacle sumOfFactors(llvm::StringRef state, mlir::Location update);
+
 /// The state is used as it is where a contraction is asked for.
 Obstacle usedWhole(rec::StateOp state);
 

@@ -154,6 +154,7 @@ bool StageForm::build() {
     }
   }
   builder.setInsertionPointToEnd(&program.getBody().front());
+  phase = Phase::Updates;
   for (unsigned member = 0; member < members.size(); ++member)
     if (!finishUpdate(member))
       return false;
@@ -161,6 +162,7 @@ bool StageForm::build() {
   for (unsigned i = 0; i < graph.size(); ++i)
     if (!stage.test(i) && !materialise(graph.update(i)->getOperand(0)))
       return false;
+  phase = Phase::Order;
   return checkFrames() && checkKeys();
 }
 
@@ -383,8 +385,7 @@ bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
     SmallVector<StringAttr> keys = keyAxes(state), others;
     for (StringAttr axis : keys)
       if (!llvm::is_contained(over, axis))
-        return makeOpaque(op, "the read sums over " + listAxes(over) +
-                                  " only, not over all of " + listAxes(keys));
+        return makeOpaque(op, readsDiffer(op, over, keys));
     for (StringAttr axis : axesOf(product.key))
       if (!llvm::is_contained(keys, axis)) {
         if (!llvm::is_contained(over, axis))
@@ -473,10 +474,7 @@ bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
     across.value = values.contract(form.constant,
                                    factor ? factor : values.real(1), over);
   acrossList.push_back(across);
-  opaque.insert({op->getResult(0),
-                 Obstacle{op->getLoc(), "one read contracts " + listAxes(over) +
-                                            ", another that feeds a write " +
-                                            listAxes(axes.key)}});
+  opaque.insert({op->getResult(0), readsDiffer(op, over, axes.key)});
   return true;
 }
 
@@ -563,24 +561,24 @@ bool StageForm::finishUpdate(unsigned member) {
     form = matrix;
   }
   if (form.constant)
-    return reject(next.getDefiningOp(),
-                  "a term added to the state is no product of a key and a value "
-                  "vector");
+    return reject(fullRankTerm(form.constant, axes, next.getLoc()));
   return addTransitions(member, form) && addWrites(member, form);
 }
 
 bool StageForm::addTransitions(unsigned member, const LinearForm &form) {
   Operation *op = graph.update(members[member])->getOperand(0).getDefiningOp();
+  auto stateOf = [&](unsigned i) { return graph.state(members[i]).getResult(); };
   SmallVector<StringAttr> keys = keyAxes(member);
   llvm::DenseSet<unsigned> seen;
   for (const auto &[from, factor] : form.states) {
     if (!seen.insert(from).second)
-      return reject(op, "the state's coefficient is a sum that is no product of "
-                        "a key-axis and a value-axis function");
+      return reject(sumOfFactors(rec::nameOf(stateOf(from)), op->getLoc()));
     if (keyAxes(from) != keys)
       return reject(op, "a state with other key axes enters as a whole");
     if (decayKnown && decay != factor.value)
-      return reject(op, "the stage's states decay differently along value axes");
+      return reject(decaysDiffer(rec::nameOf(stateOf(member)),
+                                 factor.value ? factor.value : decay, axes,
+                                 op->getLoc()));
     decay = factor.value;
     decayKnown = true;
     transitionList.push_back({member, from, factor.key});
@@ -679,8 +677,9 @@ bool StageForm::checkScalars(ArrayRef<unsigned> solved) {
     return true;
   if (!problem)
     problem = Obstacle{row.location,
-                       "reads that contract every axis feed writes together "
-                       "with other reads"};
+                       "this read contracts every axis and feeds writes together "
+                       "with other reads: the chunk would need two solves",
+                       "let either the scalar or the other reads feed the writes"};
   return false;
 }
 

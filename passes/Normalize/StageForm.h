@@ -71,6 +71,9 @@ public:
   /// True if the normal form exists; otherwise `obstacle()` says why not.
   bool build();
   const Obstacle &obstacle() const { return *problem; }
+  /// How far `build` came: the later, the more its obstacle says.
+  enum class Phase { Walk, Updates, Order };
+  Phase reached() const { return phase; }
 
   // The result, for StageIR.
   llvm::ArrayRef<unsigned> states() const { return members; }
@@ -145,6 +148,7 @@ private:
   llvm::SmallVector<ScalarRead> scalarList;
   llvm::MapVector<mlir::Value, unsigned> outputRows;
   mlir::Value decay;
+  Phase phase = Phase::Walk;
   bool decayKnown = false;
   bool contractsKeys = false;
   llvm::DenseMap<mlir::Value, mlir::Location> scaledAt; // factors of reads
