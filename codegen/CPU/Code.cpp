@@ -1,0 +1,270 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "codegen/CPU/Code.h"
+
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+
+namespace trowel::cpu {
+
+Code::Code(ModuleOp module, Location location)
+    : builder(module.getContext()), location(location), module(module) {
+  pointerType = LLVM::LLVMPointerType::get(module.getContext());
+  indexType = builder.getI64Type();
+  realType = builder.getF32Type();
+  realVector = vectorOf(realType);
+  integerVector = vectorOf(builder.getI32Type());
+  conditionVector = vectorOf(builder.getI1Type());
+}
+
+//===--- Indices ----------------------------------------------------------===//
+
+Value Code::index(int64_t number) {
+  return op<arith::ConstantOp>(builder.getI64IntegerAttr(number));
+}
+
+Value Code::add(Value a, Value b) {
+  return builder.createOrFold<arith::AddIOp>(location, a, b);
+}
+
+Value Code::sub(Value a, Value b) {
+  return builder.createOrFold<arith::SubIOp>(location, a, b);
+}
+
+Value Code::mul(Value a, Value b) {
+  return builder.createOrFold<arith::MulIOp>(location, a, b);
+}
+
+Value Code::mul(Value a, const Stride &stride) {
+  if (stride.is(0))
+    return index(0);
+  return mul(a, strideValue(stride));
+}
+
+Value Code::min(Value a, Value b) {
+  return builder.createOrFold<arith::MinSIOp>(location, a, b);
+}
+
+Value Code::strideValue(const Stride &stride) {
+  return stride.dynamic ? stride.dynamic : index(stride.fixed);
+}
+
+//===--- Control flow -----------------------------------------------------===//
+
+void Code::loop(Value low, Value high, int64_t step,
+                function_ref<void(Value)> body) {
+  loop(low, high, step, {}, [&](Value i, ValueRange) {
+    body(i);
+    return Values();
+  });
+}
+
+Values Code::loop(Value low, Value high, int64_t step, ValueRange initial,
+                  function_ref<Values(Value, ValueRange)> body) {
+  std::optional<int64_t> from = getConstantIntValue(low);
+  std::optional<int64_t> to = getConstantIntValue(high);
+  if (from && to && *from < *to && *to <= *from + step)
+    return body(low, initial);
+  auto loopOp =
+      scf::ForOp::create(builder, location, low, high, index(step), initial);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loopOp.getBody());
+  Values results = body(loopOp.getInductionVar(), loopOp.getRegionIterArgs());
+  builder.setInsertionPointToEnd(loopOp.getBody());
+  if (!initial.empty())
+    scf::YieldOp::create(builder, location, results);
+  return Values(loopOp.getResults());
+}
+
+void Code::ifThen(Value condition, function_ref<void()> then,
+                  function_ref<void()> otherwise) {
+  auto ifOp = scf::IfOp::create(builder, location, TypeRange(), condition,
+                                /*withElseRegion=*/bool(otherwise));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(ifOp.thenBlock());
+  then();
+  if (!otherwise)
+    return;
+  builder.setInsertionPointToStart(ifOp.elseBlock());
+  otherwise();
+}
+
+//===--- Vectors ----------------------------------------------------------===//
+
+VectorType Code::vectorOf(Type element) const {
+  return VectorType::get({lanes}, element);
+}
+
+Value Code::real(double number) {
+  return op<arith::ConstantOp>(
+      DenseElementsAttr::get(realVector, static_cast<float>(number)));
+}
+
+Value Code::integer(int64_t number) {
+  return op<arith::ConstantOp>(
+      DenseElementsAttr::get(integerVector, static_cast<int32_t>(number)));
+}
+
+Value Code::broadcast(Value scalar) {
+  return op<vector::BroadcastOp>(vectorOf(scalar.getType()), scalar);
+}
+
+Value Code::lane(Value vector, int64_t position) {
+  return op<vector::ExtractOp>(vector, position);
+}
+
+Value Code::fma(Value a, Value b, Value c) {
+  return op<LLVM::FMAOp>(a.getType(), a, b, c);
+}
+
+Value Code::select(Value condition, Value a, Value b) {
+  return op<arith::SelectOp>(condition, a, b);
+}
+
+Value Code::laneNumbers() {
+  SmallVector<int32_t> numbers;
+  for (int32_t i = 0; i < lanes; ++i)
+    numbers.push_back(i);
+  return op<arith::ConstantOp>(
+      DenseElementsAttr::get(integerVector, ArrayRef<int32_t>(numbers)));
+}
+
+Value Code::sumLanes(Value vector) {
+  return op<vector::ReductionOp>(vector::CombiningKind::ADD, vector,
+                                 isa<FloatType>(getElementTypeOrSelf(vector))
+                                     ? arith::FastMathFlags::reassoc
+                                     : arith::FastMathFlags::none);
+}
+
+//===--- Memory -----------------------------------------------------------===//
+
+Value Code::behind(Value base, Value distance) {
+  if (getConstantIntValue(distance) == 0)
+    return base;
+  return op<LLVM::GEPOp>(pointerType, realType, base,
+                         ArrayRef<LLVM::GEPArg>{distance});
+}
+
+Value Code::offsets(const View &view, const Point &point) {
+  Value sum = index(view.offset);
+  for (auto [axis, stride] : llvm::zip(view.axes, view.strides))
+    if (!stride.is(0))
+      sum = add(sum, mul(point.at.lookup(axis), stride));
+  return sum;
+}
+
+Value Code::address(const View &view, const Point &point) {
+  return behind(view.base, offsets(view, point));
+}
+
+static Type stored(OpBuilder &builder, Type element) {
+  return element.isInteger(1) ? Type(builder.getI32Type()) : element;
+}
+
+Value Code::loadScalar(Value pointer, Type element) {
+  return op<LLVM::LoadOp>(stored(builder, element), pointer, 4u);
+}
+
+Value Code::loadVector(Value pointer) {
+  return op<LLVM::LoadOp>(realVector, pointer, 4u);
+}
+
+void Code::storeVector(Value value, Value pointer) {
+  LLVM::StoreOp::create(builder, location, value, pointer, 4u);
+}
+
+Value Code::mask(const Point &point) {
+  if (!point.bound)
+    return Value();
+  Value left = op<arith::TruncIOp>(
+      builder.getI32Type(), sub(point.bound, point.at.lookup(point.vector)));
+  return op<arith::CmpIOp>(arith::CmpIPredicate::slt, laneNumbers(),
+                           broadcast(left));
+}
+
+Value Code::maskOrFull(const Point &point) {
+  if (Value some = mask(point))
+    return some;
+  return op<arith::ConstantOp>(DenseElementsAttr::get(conditionVector, true));
+}
+
+/// The addresses of 16 elements `stride` apart.
+static Value scattered(Code &code, Value base, const Stride &stride) {
+  auto indices = VectorType::get({lanes}, code.indexType);
+  Value numbers = code.op<arith::ExtSIOp>(indices, code.laneNumbers());
+  Value distance =
+      code.op<vector::BroadcastOp>(indices, code.strideValue(stride));
+  Value offsets = code.op<arith::MulIOp>(numbers, distance);
+  Type pointers = VectorType::get({lanes}, code.pointerType);
+  return code.op<LLVM::GEPOp>(pointers, code.realType, base,
+                              ArrayRef<LLVM::GEPArg>{offsets});
+}
+
+Value Code::load(const View &view, const Point &point) {
+  Value pointer = address(view, point);
+  Type element = stored(builder, view.element);
+  VectorType type = vectorOf(element);
+  Stride stride = point.vector ? view.stride(point.vector) : Stride();
+  Value result;
+  if (stride.is(0)) {
+    result = broadcast(loadScalar(pointer, view.element));
+  } else if (stride.is(1) && (!view.external || !point.bound)) {
+    result = op<LLVM::LoadOp>(type, pointer, 4u);
+  } else {
+    Value zero = op<arith::ConstantOp>(builder.getZeroAttr(type));
+    if (stride.is(1))
+      result = op<LLVM::MaskedLoadOp>(type, pointer, mask(point), zero,
+                                      builder.getI32IntegerAttr(4));
+    else
+      result = op<LLVM::masked_gather>(type, scattered(*this, pointer, stride),
+                                       maskOrFull(point), zero,
+                                       builder.getI32IntegerAttr(4));
+  }
+  if (view.element.isInteger(1))
+    result = op<arith::CmpIOp>(arith::CmpIPredicate::ne, result, integer(0));
+  return result;
+}
+
+void Code::store(const View &view, const Point &point, Value value) {
+  if (view.element.isInteger(1))
+    value = op<arith::ExtUIOp>(integerVector, value);
+  Value pointer = address(view, point);
+  Stride stride = point.vector ? view.stride(point.vector) : Stride();
+  if (stride.is(0)) {
+    LLVM::StoreOp::create(builder, location, lane(value, 0), pointer, 4u);
+  } else if (stride.is(1) &&
+             (!point.bound || (view.padded && !view.external))) {
+    storeVector(value, pointer);
+  } else if (stride.is(1)) {
+    LLVM::MaskedStoreOp::create(builder, location, value, pointer, mask(point),
+                                builder.getI32IntegerAttr(4));
+  } else {
+    LLVM::masked_scatter::create(
+        builder, location, value, scattered(*this, pointer, stride),
+        maskOrFull(point), builder.getI32IntegerAttr(4));
+  }
+}
+
+//===--- Views ------------------------------------------------------------===//
+
+View Code::at(const View &view, StringAttr axis, Value position) {
+  View result = from(view, axis, position);
+  int i = result.find(axis);
+  if (i >= 0)
+    result.erase(i);
+  return result;
+}
+
+View Code::from(const View &view, StringAttr axis, Value position) {
+  View result = view;
+  int i = view.find(axis);
+  if (i < 0)
+    return result;
+  result.base = behind(view.base, mul(position, view.strides[i]));
+  if (i + 1 == static_cast<int>(view.axes.size()))
+    result.padded = false;
+  return result;
+}
+
+} // namespace trowel::cpu

@@ -1,0 +1,110 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Unit lower triangular systems, by substitution in place of the right-hand
+// side: in blocks of rows, or with factors on the value axes column by column.
+#include "codegen/CPU/Emitter.h"
+
+using namespace mlir;
+
+namespace trowel::cpu {
+
+void Emitter::emitSolve(chunk::SolveOp op) {
+  View matrix = viewOf(op.getMatrix()), rhs = viewOf(op.getRhs());
+  View out = define(op.getResult());
+  copy(out, rhs);
+  bool hasValues = !spaceOf(out).axes.empty();
+  if (op.getDecay()) {
+    View decay = viewOf(op.getDecay());
+    solveByColumns(matrix, out, &decay, op.getInclusive());
+  } else if (hasValues) {
+    solveByTriangle(matrix, out);
+  } else {
+    solveByColumns(matrix, out, nullptr, "none");
+  }
+}
+
+/// True if consecutive steps along `inner`, then `outer`, are `step` apart.
+static bool isFlat(const View &view, StringAttr outer, StringAttr inner,
+                   int64_t step) {
+  int64_t size = view.size(inner);
+  return (!view.has(inner) || view.stride(inner).is(step)) &&
+         (!view.has(outer) || view.stride(outer).is(step * size));
+}
+
+void Emitter::solveByTriangle(View matrix, const View &out) {
+  auto rowStride = [&](const View &view) {
+    return view.stride(view.has(rowAxis) ? rowAxis : token);
+  };
+  if (!out.has(token) && !out.has(rowAxis))
+    return; // one row
+  if (!isFlat(matrix, token, rowAxis, rowStride(matrix).fixed) ||
+      !isFlat(matrix, earlier, writeAxis, 1)) {
+    View flat = scratch(matrix.axes, matrix.sizes);
+    copy(flat, matrix);
+    matrix = flat;
+  }
+  Value rows = code.mul(out.has(token) ? tokens : code.index(1),
+                        code.index(out.size(rowAxis)));
+  View space = spaceOf(out);
+  ArrayRef<StringAttr> outer = ArrayRef(space.axes).drop_back();
+  nest(
+      outer, ArrayRef(space.sizes).drop_back(), StringAttr(), [](Point &) {},
+      [&](Point &point) {
+        Point corner = point;
+        for (StringAttr axis : {token, rowAxis, space.last()})
+          corner.at.set(axis, code.index(0));
+        Value base = code.address(out, corner);
+        Value stride = code.strideValue(rowStride(out));
+        kernels.triangle({code.behind(matrix.base, code.index(matrix.offset)),
+                          code.strideValue(rowStride(matrix)), base, stride,
+                          base, stride, rows,
+                          code.index(roundUp(space.sizes.back())), false});
+      });
+}
+
+void Emitter::solveByColumns(const View &matrix, const View &out,
+                             const View *decay, StringRef inclusive) {
+  View space = spaceOf(out);
+  View moving = scratch(space.axes, space.sizes);
+  int64_t rows = out.size(rowAxis);
+  auto addTimes = [&](const View &to, const View &factor, const View &x) {
+    pointwise(to, {to, factor, x}, [&](ArrayRef<Value> v, Point &) {
+      return Values{code.fma(v[1], v[2], v[0])};
+    });
+  };
+  auto cell = [&](Value t, int64_t r, Value s, int64_t w) {
+    return code.at(code.at(matrix, token, t), earlier, s)
+        .picked(rowAxis, r)
+        .picked(writeAxis, w);
+  };
+  auto row = [&](Value t, int64_t r) {
+    return code.at(out, token, t).picked(rowAxis, r);
+  };
+  auto decayAt = [&](Value t) {
+    View factor = code.at(*decay, token, t);
+    pointwise(moving, {moving, factor}, [&](ArrayRef<Value> v, Point &) {
+      return Values{code.op<arith::MulFOp>(v[0], v[1])};
+    });
+  };
+  code.loop(code.index(0), tokens, 1, [&](Value s) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t w = 0; w < r; ++w)
+        addTimes(row(s, r), cell(s, r, s, w), row(s, w));
+    for (int64_t w = 0; w < rows; ++w) {
+      copy(moving, row(s, w));
+      if (decay && inclusive == "column")
+        decayAt(s);
+      code.loop(code.add(s, code.index(1)), tokens, 1, [&](Value t) {
+        if (decay && inclusive == "row")
+          decayAt(t);
+        for (int64_t r = 0; r < rows; ++r)
+          addTimes(row(t, r), cell(t, r, s, w), moving);
+        if (decay && inclusive != "row")
+          decayAt(t);
+      });
+    }
+  });
+}
+
+} // namespace trowel::cpu

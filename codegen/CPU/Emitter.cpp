@@ -1,0 +1,247 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The entry function and the order in which its parts are written.
+#include "codegen/CPU/Emitter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace trowel::cpu {
+
+Emitter::Emitter(chunk::ProgramOp program, ModuleOp target)
+    : program(program), code(target, program.getLoc()), kernels(code),
+      liveness(program), order(rec::AxisOrder::around(program)),
+      chunkTokens(program.getTokens()) {
+  MLIRContext *context = program.getContext();
+  token = StringAttr::get(context, "t");
+  rowAxis = StringAttr::get(context, "t.r");
+  earlier = StringAttr::get(context, "t.s");
+  writeAxis = StringAttr::get(context, "t.w");
+}
+
+void Emitter::refuse(Operation *op, const Twine &why) {
+  if (error.empty())
+    error = (op->getName().getStringRef() + ": " + why).str();
+}
+
+bool Emitter::emit() {
+  program.walk([&](rec::ReduceHeadsOp op) {
+    refuse(op, "a reduction over heads needs a program of several parts");
+  });
+  program.walk([&](rec::DelayOp op) {
+    if (isa<chunk::SequentialOp>(op->getParentOp()))
+      refuse(op, "a delay within a sequential stage");
+  });
+  if (!error.empty())
+    return false;
+  declareArguments();
+  makeEntry();
+  emitBeforeChunks();
+  emitChunks();
+  for (auto state : program.getBody().front().getOps<rec::StateOp>())
+    emitStateEnd(state);
+  func::ReturnOp::create(code.builder, code.location);
+  return error.empty();
+}
+
+//===--- Arguments --------------------------------------------------------===//
+
+void Emitter::declare(Argument::Role role, Operation *op) {
+  Argument argument;
+  argument.role = role;
+  argument.name = op->getAttrOfType<StringAttr>("name").str();
+  argument.dtype = op->getAttrOfType<rec::DTypeKindAttr>("dtype").getValue();
+  argument.sharing =
+      op->getAttrOfType<rec::SharingKindAttr>("sharing").getValue();
+  for (StringAttr axis : rec::stringsOf(op->getAttrOfType<ArrayAttr>("layout")))
+    argument.sizes.push_back(order.size(axis));
+  argument.debug = op->hasAttr("debug");
+  arguments.push_back(argument);
+}
+
+void Emitter::declareArguments() {
+  Block &block = program.getBody().front();
+  for (auto op : block.getOps<rec::InputOp>())
+    declare(Argument::Role::Input, op);
+  for (auto op : block.getOps<rec::ParamOp>())
+    declare(Argument::Role::Param, op);
+  for (Argument::Role role :
+       {Argument::Role::InitialState, Argument::Role::FinalState})
+    for (auto op : block.getOps<rec::StateOp>())
+      if (!op.getHidden())
+        declare(role, op);
+  for (auto op : block.getOps<rec::OutputOp>())
+    declare(Argument::Role::Output, op);
+}
+
+int64_t Emitter::argumentIndex(Argument::Role role, StringRef name) const {
+  for (auto [i, argument] : llvm::enumerate(arguments))
+    if (argument.role == role && argument.name == name)
+      return i;
+  llvm_unreachable("every tensor is declared");
+}
+
+//===--- Entry ------------------------------------------------------------===//
+
+void Emitter::makeEntry() {
+  Type p = code.pointerType, i = code.indexType;
+  code.builder.setInsertionPointToEnd(code.module.getBody());
+  auto entry = func::FuncOp::create(
+      code.builder, code.location, entryName,
+      code.builder.getFunctionType({p, i, i, i, i, i, i, p}, {}));
+  Block *block = entry.addEntryBlock();
+  code.builder.setInsertionPointToStart(block);
+  tensors = block->getArgument(0);
+  begin = block->getArgument(1);
+  end = block->getArgument(2);
+  sequence = block->getArgument(3);
+  head = block->getArgument(4);
+  heads = block->getArgument(5);
+  groups = block->getArgument(6);
+  memory = block->getArgument(7);
+}
+
+/// True if a tree reads the state's elements only where it writes them.
+static bool readsInPlace(Value value, Value state, const Liveness &liveness,
+                         bool root) {
+  Operation *op = value.getDefiningOp();
+  bool product = op && liveness.isAbsorbed(op);
+  bool node = op && isa<rec::MapOp, rec::CastOp>(op) &&
+              (root || liveness.isInlined(op));
+  if (node)
+    return llvm::all_of(op->getOperands(), [&](Value operand) {
+      return readsInPlace(operand, state, liveness, false);
+    });
+  if (!product)
+    return value == state || Liveness::rootOf(value) != state;
+  // A product is added when the place is written already.
+  return llvm::none_of(op->getOperands(), [&](Value operand) {
+    return Liveness::rootOf(operand) == state;
+  });
+}
+
+/// The state that may hold `value` from where it is computed on: nobody reads
+/// the state's old content later, and the operation itself reads each element
+/// before it writes the same.
+static rec::StateOp homeOf(rec::UpdateOp update, const Liveness &liveness) {
+  Value value = update.getValue();
+  Operation *op = value.getDefiningOp();
+  if (!op || isViewOperation(op) || liveness.isInlined(op) ||
+      liveness.isInvariant(op) ||
+      isa<rec::InputOp, rec::ParamOp, rec::StateOp>(op))
+    return {};
+  for (auto state : update->getBlock()->getOps<rec::StateOp>()) {
+    if (state.getName() != update.getName() ||
+        state.getType() != value.getType())
+      continue;
+    int64_t last = liveness.lastUse(state.getResult()),
+            here = liveness.stepOf(op);
+    if (last < here && state->isBeforeInBlock(op))
+      return state;
+    if (last == here && isa<rec::MapOp, rec::CastOp>(op) &&
+        state->isBeforeInBlock(op) &&
+        readsInPlace(value, state.getResult(), liveness, true))
+      return state;
+    auto sequential = dyn_cast<chunk::SequentialOp>(op);
+    if (last == here && sequential && state.getResult().hasOneUse()) {
+      unsigned result = cast<OpResult>(value).getResultNumber();
+      if (result < sequential.getStates().size() &&
+          sequential.getStates()[result] == state.getResult())
+        return state;
+    }
+  }
+  return {};
+}
+
+void Emitter::emitBeforeChunks() {
+  Block &block = program.getBody().front();
+  for (Operation &op : block)
+    if (liveness.isInvariant(&op) && !liveness.isInlined(&op))
+      emitOperation(&op);
+  for (auto state : block.getOps<rec::StateOp>())
+    emitStateBegin(state);
+  for (auto update : block.getOps<rec::UpdateOp>())
+    if (rec::StateOp state = homeOf(update, liveness))
+      if (!homes.count(update.getValue()))
+        homes[update.getValue()] = stateBuffers[state.getNameAttr()];
+  for (auto delay : block.getOps<rec::DelayOp>()) {
+    auto type = cast<RankedTensorType>(delay.getType());
+    SmallVector<int64_t> sizes(type.getShape());
+    SmallVector<StringAttr> axes(rec::axesOf(type));
+    int position = rec::axisPosition(type, token);
+    if (position < 0) {
+      refuse(delay, "a delay of a value without tokens");
+      continue;
+    }
+    sizes[position] = delay.getAmount();
+    // The tail's rows are not the chunk's tokens.
+    axes[position] = StringAttr::get(delay.getContext(), "t.tail");
+    tails[delay] = allocate(axes, sizes, type.getElementType());
+    fill(tails[delay], 0);
+  }
+}
+
+void Emitter::emitChunks() {
+  Value length = code.sub(end, begin);
+  code.loop(code.index(0), length, chunkTokens, [&](Value first) {
+    chunkBegin = first;
+    tokens = code.min(code.sub(length, first), code.index(chunkTokens));
+    emitBlock(program.getBody().front());
+    emitUpdates();
+  });
+}
+
+void Emitter::emitBlock(Block &block) {
+  for (Operation &op : block) {
+    bool before =
+        liveness.isInvariant(&op) && isa<chunk::ProgramOp>(block.getParentOp());
+    if (!error.empty() || before || liveness.isInlined(&op) ||
+        isViewOperation(&op))
+      continue;
+    emitOperation(&op);
+    auto past = expiring.upper_bound(liveness.stepOf(&op));
+    for (auto it = expiring.begin(); it != past; ++it)
+      workspace.release(it->second);
+    expiring.erase(expiring.begin(), past);
+  }
+}
+
+void Emitter::emitOperation(Operation *op) {
+  if (isViewOperation(op))
+    return;
+  size_t mark = scratchPlaces.size();
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<rec::InputOp>([&](auto x) { emitInput(x); })
+      .Case<rec::ParamOp>([&](auto x) { emitParam(x); })
+      .Case<rec::StateOp>(
+          [&](auto x) { views[x.getResult()] = stateBuffers[x.getNameAttr()]; })
+      .Case<rec::UpdateOp>([](auto) {}) // at the chunk's end
+      .Case<chunk::YieldOp>([&](auto x) { emitYield(x); })
+      .Case<rec::OutputOp>([&](auto x) { emitOutput(x); })
+      .Case<rec::MapOp, rec::CastOp>([&](auto x) {
+        View out = define(x.getResult());
+        evaluate(out, x.getResult());
+      })
+      .Case<rec::PositionOp>([&](auto x) { emitPosition(x); })
+      .Case<rec::RepeatOp>([&](auto x) { emitRepeat(x); })
+      .Case<rec::ContractOp>([&](auto x) { emitContract(x); })
+      .Case<rec::ReduceOp>([&](auto x) { emitReduce(x); })
+      .Case<rec::DelayOp>([&](auto x) { emitDelay(x); })
+      .Case<chunk::StackOp>([&](auto x) { emitStack(x); })
+      .Case<chunk::PullOp>([&](auto x) { emitPull(x); })
+      .Case<chunk::PushOp>([&](auto x) { emitPush(x); })
+      .Case<chunk::TotalOp>([&](auto x) { emitTotal(x); })
+      .Case<chunk::GramOp>([&](auto x) { emitGram(x); })
+      .Case<chunk::SolveOp>([&](auto x) { emitSolve(x); })
+      .Case<chunk::ApplyOp>([&](auto x) { emitApply(x); })
+      .Case<chunk::SequentialOp>([&](auto x) { emitSequential(x); })
+      .Default([&](Operation *x) {
+        refuse(x, "this target does not have the operation");
+      });
+  while (scratchPlaces.size() > mark)
+    workspace.release(scratchPlaces.pop_back_val());
+}
+
+} // namespace trowel::cpu

@@ -1,0 +1,249 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Writes the function that does a chunk program's work for one head on one
+// sequence: a loop over chunks, in it the program's operations one after the
+// other on buffers in the workspace. One file an emitter: EmitMap (elementwise
+// trees), EmitContract, EmitReduce, EmitDecay (pull, push, total), EmitGram,
+// EmitApply, EmitSolve, EmitSequential, EmitTensors (inputs, states, outputs).
+#ifndef TROWEL_CODEGEN_CPU_EMITTER_H
+#define TROWEL_CODEGEN_CPU_EMITTER_H
+
+#include "codegen/CPU/CPU.h"
+#include "codegen/CPU/Code.h"
+#include "codegen/CPU/Kernels.h"
+#include "codegen/CPU/Liveness.h"
+#include "codegen/CPU/Workspace.h"
+
+namespace trowel::cpu {
+
+using mlir::StringAttr;
+using Views = llvm::SmallVector<View, 4>;
+using Axes = llvm::ArrayRef<StringAttr>;
+
+/// The matrices of one token's transition: `phi` at `blocks` (to, from).
+struct Transition {
+  /// No `phi`: the identity.
+  bool identity = true;
+  int64_t states = 1;
+  llvm::SmallVector<std::pair<int64_t, int64_t>> blocks;
+  Views phi;
+
+  /// The pairs (to, from) at which a product of transitions may not be zero,
+  /// (i, i) included.
+  llvm::SmallVector<std::pair<int64_t, int64_t>> reached() const;
+  /// The axes but `t` of the factors: none if all channels have the same.
+  llvm::SmallVector<StringAttr> axes(StringAttr token) const;
+};
+
+class Emitter {
+public:
+  Emitter(chunk::ProgramOp program, mlir::ModuleOp target);
+
+  /// Writes the entry function; false leaves the reason in `error`.
+  bool emit();
+
+  static constexpr llvm::StringLiteral entryName = "trowel_entry";
+
+  std::string error;
+  std::vector<Argument> arguments;
+  int64_t workspaceBytes() const { return workspace.extent() * 4; }
+
+private:
+  //===--- The program (Emitter.cpp)
+  //----------------------------------------===//
+  void declareArguments();
+  void declare(Argument::Role role, mlir::Operation *op);
+  int64_t argumentIndex(Argument::Role role, llvm::StringRef name) const;
+  void makeEntry();
+  void emitBeforeChunks();
+  void emitChunks();
+  void emitBlock(mlir::Block &block);
+  void emitOperation(mlir::Operation *op);
+  void refuse(mlir::Operation *op, const llvm::Twine &why);
+
+  //===--- Buffers and views (EmitViews.cpp)
+  //--------------------------------===//
+  /// Axes of `type` in a new place of the workspace, row by row, the innermost
+  /// padded.
+  View allocate(mlir::Type type);
+  View allocate(Axes axes, llvm::ArrayRef<int64_t> sizes, mlir::Type element);
+  /// The same, taken back when the operation has been written.
+  View scratch(Axes axes, llvm::ArrayRef<int64_t> sizes);
+  View scratch(mlir::Type type);
+  /// Where a value lies. Renamed, picked, stopped values are their operand's.
+  View viewOf(Value value);
+  View constantView(rec::ConstantOp op);
+  View splatView(double number, mlir::Type element);
+  /// The result's place: a state's own if it may be written there.
+  View define(Value result);
+  bool isToken(StringAttr axis) const {
+    return axis == token || axis == earlier;
+  }
+  Value boundOf(StringAttr axis, int64_t size);
+
+  //===--- Elementwise (EmitMap.cpp)
+  //----------------------------------------===//
+  using PointBody = llvm::function_ref<void(Point &)>;
+  /// Loops over `axes` of the given sizes, the vector's axis last; `outer` runs
+  /// ahead of the loop over vectors.
+  void nest(Axes axes, llvm::ArrayRef<int64_t> sizes, StringAttr vector,
+            PointBody outer, PointBody inner);
+  using Compute = llvm::function_ref<Values(mlir::ArrayRef<Value>, Point &)>;
+  /// For every element of the first of `outs`: stores what `compute` makes of
+  /// the elements of `ins`, spread over the axes that they lack.
+  void pointwise(llvm::ArrayRef<View> outs, llvm::ArrayRef<View> ins,
+                 Compute compute);
+  void copy(const View &to, const View &from);
+  void addTo(const View &to, const View &from);
+  void fill(const View &to, double number);
+  /// Stores a value, computing the tree of elementwise operations that has no
+  /// place of its own.
+  void evaluate(const View &to, Value root);
+  void collectLeaves(Value value, bool root,
+                     llvm::SmallVectorImpl<Value> &leaves,
+                     llvm::SmallVectorImpl<rec::ContractOp> &products);
+  Value evaluateTree(Value value, bool root,
+                     const llvm::DenseMap<Value, Value> &leaves, Point &point);
+  Value splat(double number, mlir::Type element);
+  void emitPosition(rec::PositionOp op);
+  void emitRepeat(rec::RepeatOp op);
+  void emitStack(chunk::StackOp op);
+
+  //===--- Contractions and reductions
+  //--------------------------------------===//
+  void emitContract(rec::ContractOp op);
+  void contract(const View &out, View a, View b,
+                llvm::SmallVector<StringAttr> axes, bool accumulate = false);
+  bool contractByProduct(const View &out, const View &a, const View &b,
+                         Axes axes, bool accumulate);
+  bool contractCausal(const View &out, const View &a, const View &b, Axes axes,
+                      bool accumulate);
+  void contractByNest(const View &out, const View &a, const View &b, Axes axes,
+                      bool accumulate);
+  /// A copy in which `axis` is innermost.
+  View withInnermost(const View &view, StringAttr axis);
+  void emitReduce(rec::ReduceOp op);
+  using Combine = llvm::function_ref<Value(Value sum, Point &, Value mask)>;
+  using Finish = llvm::function_ref<Value(Value)>;
+  /// For every element of `out`: `initial` combined with every point along
+  /// `axes`; `across` says that the lanes run along the last of these.
+  void reduceNest(const View &out, Axes axes, llvm::ArrayRef<int64_t> sizes,
+                  bool across, mlir::vector::CombiningKind kind, Value initial,
+                  Combine combine, Finish finish);
+
+  //===--- Decays (EmitDecay.cpp and its neighbours)
+  //-------------------------===//
+  Transition transition(mlir::ValueRange phi, llvm::ArrayRef<int64_t> blocks);
+  /// The product of no transitions: vectors for `phi.reached()`.
+  Values identityProducts(const Transition &phi);
+  /// One token's transition times the products, or with `onRight` the products
+  /// times it; at a point that knows the token.
+  Values stepProducts(const Transition &phi, mlir::ValueRange products,
+                      Point &point, bool onRight);
+  /// The axes but `t`, `t.r`, `t.s`, `t.w` of any of the views, in order.
+  View spaceOf(llvm::ArrayRef<View> views);
+  /// The view with the space's axes, repeated along those that it lacks.
+  View spreadOver(const View &view, const View &space);
+  using ScanBody = llvm::function_ref<Values(Point &, mlir::ValueRange)>;
+  /// For every vector of the space: carries values from token to token.
+  void scan(const View &space, mlir::ValueRange initial, bool backwards,
+            ScanBody body,
+            llvm::function_ref<void(Point &, mlir::ValueRange)> after);
+  void emitPull(chunk::PullOp op);
+  void emitPush(chunk::PushOp op);
+  void emitTotal(chunk::TotalOp op);
+
+  void emitGram(chunk::GramOp op);
+  void gramByFactors(chunk::GramOp op, const Transition &phi, const View &out);
+  void gramByColumns(chunk::GramOp op, const Transition &phi, const View &out);
+  void gramDiagonal(chunk::GramOp op, const View &out);
+  /// At row t the factors between the columns s < t and t, for `phi.reached()`;
+  /// `use` gets them with the condition s < t.
+  void scanFactors(
+      const Transition &phi,
+      llvm::function_ref<void(Point &, mlir::ValueRange factors, Value before)>
+          use);
+  /// Keys of one write on their way through a chunk: a buffer for each state.
+  struct Travellers {
+    Views states;
+    /// For each state the first of those that transitions join with it.
+    llvm::SmallVector<int64_t> component;
+  };
+  struct StateSpaces {
+    llvm::SmallVector<View, 4> spaces; // the key axes of each state
+    llvm::SmallVector<int64_t> component;
+  };
+  /// The key axes of each state, as tiles of it and of states that transitions
+  /// join with it show them.
+  StateSpaces stateSpaces(const Transition &phi, llvm::ArrayRef<View> tiles,
+                          llvm::ArrayRef<int64_t> states);
+  Travellers makeTravellers(const StateSpaces &spaces);
+  void moveTravellers(const Transition &phi, const Travellers &travellers,
+                      int64_t component, Value t);
+  /// For every token s: the keys of write `w` set out; for every later token t,
+  /// first `visit`, then t's transition.
+  void travel(const Transition &phi, const Travellers &travellers,
+              llvm::ArrayRef<View> keys, llvm::ArrayRef<int64_t> keyIndex,
+              int64_t w, llvm::function_ref<void(Value s, Value t)> visit);
+
+  void emitApply(chunk::ApplyOp op);
+  void applyByFactors(chunk::ApplyOp op, const Transition &phi,
+                      const Views &outs);
+  void applyByColumns(chunk::ApplyOp op, const Transition &phi,
+                      const Views &outs);
+  void emitSolve(chunk::SolveOp op);
+  void solveByTriangle(View matrix, const View &out);
+  void solveByColumns(const View &matrix, const View &out, const View *decay,
+                      llvm::StringRef inclusive);
+
+  //===--- Tokens and tensors
+  //-----------------------------------------------===//
+  void emitSequential(chunk::SequentialOp op);
+  void emitYield(chunk::YieldOp op);
+  void emitDelay(rec::DelayOp op);
+  void emitInput(rec::InputOp op);
+  void emitParam(rec::ParamOp op);
+  void emitOutput(rec::OutputOp op);
+  void emitStateBegin(rec::StateOp op);
+  void emitStateEnd(rec::StateOp op);
+  void emitUpdates();
+  Value tensorPointer(Argument::Role role, llvm::StringRef name);
+  Value headIndex(rec::SharingKind sharing);
+  Value headCount(rec::SharingKind sharing);
+  Value isFirstHead(rec::SharingKind sharing);
+  Value notNull(Value pointer);
+  /// A tensor of the caller's at `base`, its axes in the order of `type`; with
+  /// tokens `rowStride` apart if that is given.
+  View externalView(Value base, mlir::Type type, mlir::ArrayAttr layout,
+                    Value rowStride = {});
+  int64_t layoutElements(mlir::ArrayAttr layout) const;
+
+  chunk::ProgramOp program;
+  Code code;
+  Kernels kernels;
+  Liveness liveness;
+  Workspace workspace;
+  rec::AxisOrder order;
+  int64_t chunkTokens;
+  StringAttr token, rowAxis, earlier, writeAxis;
+
+  // Values of the entry function.
+  Value tensors, begin, end, sequence, head, heads, groups, memory;
+  /// The chunk's first token counted from the sequence's first, its number of
+  /// tokens, and the token that a sequential stage is at.
+  Value chunkBegin, tokens, currentToken;
+
+  llvm::DenseMap<Value, View> views;
+  llvm::DenseMap<mlir::StringAttr, View> stateBuffers;
+  llvm::DenseMap<Value, View> homes; // results that are written to a state
+  llvm::DenseMap<mlir::Operation *, View> tails;
+  llvm::SmallVector<int64_t> scratchPlaces;
+  /// Places by the step of the program after which nobody needs them.
+  std::multimap<int64_t, int64_t> expiring;
+  int64_t step = 0;
+};
+
+} // namespace trowel::cpu
+
+#endif // TROWEL_CODEGEN_CPU_EMITTER_H

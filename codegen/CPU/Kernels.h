@@ -1,0 +1,73 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Functions on matrices of floats that the module holds once and calls from
+// everywhere: the register-blocked product, the triangular product and the
+// transposed copy. Matrices are given by address and strides in elements.
+#ifndef TROWEL_CODEGEN_CPU_KERNELS_H
+#define TROWEL_CODEGEN_CPU_KERNELS_H
+
+#include "codegen/CPU/Code.h"
+
+namespace trowel::cpu {
+
+/// C[rows, columns] (+)= A[rows, depth] B[depth, columns]. Columns are next to
+/// each other in B and C, in a multiple of 16 that may be read and written.
+/// Every element of C is summed in the order of the depth.
+struct Product {
+  Value a, aRow, aDepth;
+  Value b, bDepth;
+  Value c, cRow;
+  Value rows, depth, columns;
+  bool accumulate = false;
+};
+
+/// C[i] += sum over j < i of A[i, j] B[j], or over j <= i if `inclusive`. The
+/// elements of A are next to each other in a row. B may be C: then this solves
+/// (I - A) C' = C in place.
+struct Triangle {
+  Value a, aRow;
+  Value b, bRow;
+  Value c, cRow;
+  Value rows, columns;
+  bool inclusive = false;
+};
+
+/// to[column, row] = from[row, column]. Columns are next to each other in
+/// `from`, rows in `to`. Both sides are handled in blocks of 16: `from` is read
+/// up to a multiple of 16 columns, `to` is written up to multiples of 16.
+struct Transposition {
+  Value from, fromRow;
+  Value to, toRow;
+  Value rows, columns;
+};
+
+class Kernels {
+public:
+  explicit Kernels(Code &code) : code(code) {}
+
+  void product(const Product &product);
+  void triangle(const Triangle &triangle);
+  void transpose(const Transposition &transposition);
+
+private:
+  using Body = llvm::function_ref<void(mlir::ValueRange)>;
+  /// The function of this name; `define` writes it when it is first asked for.
+  mlir::func::FuncOp function(llvm::StringRef name,
+                              llvm::ArrayRef<mlir::Type> types, Body define);
+  mlir::func::FuncOp productFunction();
+  void productBody(mlir::ValueRange arguments);
+  void productPanel(const Product &product, Value accumulate, Value column,
+                    int64_t vectors, int64_t rows);
+  void productBlock(const Product &product, Value accumulate, Value row,
+                    Value column, int64_t vectors, int64_t rows);
+  void triangleBody(mlir::ValueRange arguments);
+  void transposeBody(mlir::ValueRange arguments);
+  void call(mlir::func::FuncOp function, mlir::ValueRange arguments);
+
+  Code &code;
+};
+
+} // namespace trowel::cpu
+
+#endif // TROWEL_CODEGEN_CPU_KERNELS_H

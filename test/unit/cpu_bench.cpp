@@ -1,0 +1,81 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Times the CPU's code: cpu_bench FILE TOKENS HEADS THREADS CHUNK [NAME=SIZE…].
+
+#include "frontend/Reference/Inputs.h"
+#include "test/unit/CpuRun.h"
+#include "test/unit/Derived.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+using namespace trowel;
+using namespace trowel::test;
+
+static double now() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+int main(int argc, char **argv) {
+  if (argc < 6)
+    return 1;
+  CheckOptions options;
+  for (int i = 6; i < argc; ++i)
+    if (const char *equals = std::strchr(argv[i], '='))
+      options.sizes.push_back(
+          {std::string(argv[i], static_cast<size_t>(equals - argv[i])),
+           std::atoll(equals + 1)});
+  Checked checked = checkText(readFile(argv[1]), options);
+  if (!checked.program) {
+    std::fputs(checked.messages().c_str(), stderr);
+    return 1;
+  }
+  double start = now();
+  Derived derived = derive(*checked.program, std::atoll(argv[5]));
+  std::printf("derive %.1f ms\n", now() - start);
+  if (std::getenv("SHOW_CHUNK"))
+    derived.module->dump();
+  if (std::getenv("SHOW_LLVM"))
+    std::puts(llvm::cantFail(cpu::emitLlvmIr(*derived.module)).c_str());
+  start = now();
+  cpu::Timings timings;
+  auto kernel =
+      llvm::cantFail(cpu::compileForCpu(*derived.module, {}, &timings));
+  std::printf("compile %.1f ms:", now() - start);
+  for (const cpu::Timing &timing : timings)
+    std::printf(" %s %.1f", timing.name.c_str(), timing.milliseconds);
+  std::printf("\nworkspace %lld KB\n",
+              static_cast<long long>(kernel->workspaceBytes() / 1024));
+  Batch batch;
+  batch.tokens = std::atoll(argv[2]);
+  batch.heads = std::atoll(argv[3]);
+  InputOptions inputs;
+  inputs.regime = Regime::Gentle;
+  TensorMap values = generateInputs(*checked.program, batch, inputs);
+  std::vector<std::vector<float>> buffers;
+  std::vector<void *> pointers;
+  for (const cpu::Argument &argument : kernel->arguments()) {
+    Tensor shape(shapeOf(argument, batch));
+    std::vector<float> &buffer = buffers.emplace_back(shape.elementCount());
+    auto value = values.find(argument.name);
+    if (value != values.end())
+      std::copy(value->second.data.begin(), value->second.data.end(),
+                buffer.begin());
+    bool initial = argument.role == cpu::Argument::Role::InitialState;
+    pointers.push_back(initial ? nullptr : buffer.data());
+  }
+  ThreadPool pool(static_cast<unsigned>(std::atoi(argv[4])));
+  HostProgram program{kernel->entry(), kernel->workspaceBytes(), false};
+  double best = 1e9;
+  for (int i = 0; i < 7; ++i) {
+    start = now();
+    launch(program, pointers.data(), batch, pool);
+    best = std::min(best, now() - start);
+  }
+  std::printf("run %.2f ms\n", best);
+  return 0;
+}

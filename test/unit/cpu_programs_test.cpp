@@ -1,0 +1,128 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The CPU's code for whole programs, in f32, against the meaning in float64.
+
+#include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Inputs.h"
+#include "frontend/Reference/Meaning.h"
+#include "test/unit/CpuRun.h"
+#include "test/unit/Derived.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+using namespace trowel;
+using namespace trowel::test;
+
+namespace {
+
+std::vector<std::string> allPrograms() {
+  std::vector<std::string> files;
+  for (const char *folder : {"examples", "docs/inventions", "test/language"})
+    for (const std::string &file : programFiles(folder))
+      files.push_back(file);
+  return files;
+}
+
+/// The attentions of a file, small, that the checker accepts.
+std::vector<Program> checkedPrograms(const std::string &file) {
+  SourceFile source{file,
+                    readFile(std::string(TROWEL_SOURCE_DIR) + "/" + file)};
+  ParseResult parsed = parse(source);
+  std::vector<Program> programs;
+  for (const syntax::Attention &attention : parsed.file.attentions) {
+    CheckResult result = check(parsed.file, attention, smallSizes(attention));
+    if (result.program)
+      programs.push_back(*result.program);
+  }
+  return programs;
+}
+
+/// The chunk program's code; null where the program has none.
+std::unique_ptr<cpu::Kernel> compileProgram(const Program &program,
+                                            int64_t tokens) {
+  Derived derived = derive(program, tokens);
+  if (!derived.succeeded || !derived.chunkProgram())
+    return nullptr;
+  auto kernel = cpu::compileForCpu(*derived.module);
+  if (kernel)
+    return std::move(*kernel);
+  std::string message = llvm::toString(kernel.takeError());
+  if (message.find("reduce_heads") == std::string::npos)
+    ADD_FAILURE() << program.name << ": " << message;
+  return nullptr;
+}
+
+/// How far the meaning moves when every argument moves by half a unit in the
+/// last place of f32: no f32 code can be held to less.
+double sensitivity(const Program &program, const Batch &batch,
+                   TensorMap arguments, const TensorMap &meaning,
+                   const TensorMap &magnitudes) {
+  uint64_t bits = 1;
+  for (auto &[name, tensor] : arguments)
+    for (double &x : tensor.data) {
+      bits = bits * 6364136223846793005u + 1442695040888963407u;
+      if (std::fabs(x) != std::floor(std::fabs(x))) // zeros and indices stay
+        x *= 1 + (bits >> 63 ? 6e-8 : -6e-8);
+    }
+  return compare(evaluate(program, batch, arguments), meaning, magnitudes)
+      .ratio;
+}
+
+class CpuPrograms : public testing::TestWithParam<std::string> {};
+
+void expectMeaning(const Program &program, const cpu::Kernel &kernel,
+                   const Batch &batch, const InputOptions &options,
+                   int64_t tokens) {
+  TensorMap arguments = generateInputs(program, batch, options);
+  TensorMap meaning = evaluate(program, batch, arguments);
+  TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
+  if (!(largestMagnitude(meaning) < 1e6))
+    return;
+  TensorMap actual = runKernel(kernel, batch, arguments);
+  Comparison comparison = compare(actual, meaning, magnitudes);
+  double limit = 1e-5;
+  if (comparison.ratio >= limit)
+    limit = std::max(
+        limit, 2 * sensitivity(program, batch, arguments, meaning, magnitudes));
+  EXPECT_LT(comparison.ratio, limit)
+      << program.name << ", C = " << tokens << ", T = " << batch.tokens
+      << ", regime " << nameOf(options.regime) << ": " << comparison.name << " "
+      << comparison.reason;
+}
+
+TEST_P(CpuPrograms, ComputeTheirMeaning) {
+  for (const Program &program : checkedPrograms(GetParam()))
+    for (int64_t tokens : {0, 7}) {
+      std::unique_ptr<cpu::Kernel> kernel = compileProgram(program, tokens);
+      if (!kernel)
+        continue;
+      uint64_t seed = 1;
+      for (Regime regime : allRegimes()) {
+        Batch batch;
+        batch.heads = 2;
+        batch.batch = seed % 4 == 0 ? 2 : 1;
+        batch.groups = seed % 2 == 0 ? 2 : 1;
+        batch.tokens = (seed % 3 == 0) ? 1 : (seed % 3 == 1) ? 37 : 65;
+        if (seed == 5)
+          batch.cuSeqlens = {0, 9, 9, 10, batch.tokens};
+        InputOptions options;
+        options.regime = regime;
+        options.seed = seed;
+        options.initialStates = seed % 2 == 0;
+        expectMeaning(program, *kernel, batch, options, tokens);
+        ++seed;
+      }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, CpuPrograms,
+                         testing::ValuesIn(allPrograms()),
+                         [](const testing::TestParamInfo<std::string> &info) {
+                           return std::regex_replace(
+                               info.param, std::regex("[^A-Za-z0-9]"), "_");
+                         });
+
+} // namespace
