@@ -120,26 +120,41 @@ bool formChunked(rec::ProgramOp program, const StateGraph &graph,
   return false;
 }
 
+/// An update of `later` uses a matrix state of `earlier` whole, elementwise.
+bool takesWhole(const StateGraph &graph, const llvm::BitVector &later,
+                const llvm::BitVector &earlier) {
+  auto isWhole = [&](Value operand, unsigned i) {
+    ArrayRef<StringAttr> axes = rec::axesOf(graph.state(i).getResult());
+    return axes.size() >= 2 && graph.dependences(operand).test(i) &&
+           rec::axesOf(operand) == axes;
+  };
+  for (Operation *op : graph.updateSlice(later))
+    if (isa<rec::MapOp>(op))
+      for (Value operand : op->getOperands())
+        for (unsigned i : earlier.set_bits())
+          if (isWhole(operand, i))
+            return true;
+  return false;
+}
+
+bool reads(const StateGraph &graph, const llvm::BitVector &later,
+           const llvm::BitVector &earlier) {
+  return llvm::any_of(later.set_bits(), [&](unsigned i) {
+    return graph.dependsOn(graph.update(i)->getOperand(0), earlier);
+  });
+}
+
 /// The component joined with the later ones that take its matrix states whole:
-/// such a state is no rank-one write, but part of the same stage.
+/// such a state is no rank-one write, but part of the same stage. What does not
+/// read these states may stand between.
 llvm::BitVector joinWholeUses(const StateGraph &graph,
                               ArrayRef<llvm::BitVector> components) {
   llvm::BitVector joined = components.front();
   for (const llvm::BitVector &later : components.drop_front()) {
-    bool whole = false;
-    for (Operation *op : graph.updateSlice(later)) {
-      if (!isa<rec::MapOp>(op))
-        continue;
-      for (Value operand : op->getOperands())
-        for (unsigned i : joined.set_bits()) {
-          ArrayRef<StringAttr> axes = rec::axesOf(graph.state(i).getResult());
-          whole |= axes.size() >= 2 && graph.dependences(operand).test(i) &&
-                   rec::axesOf(operand) == axes;
-        }
-    }
-    if (!whole)
+    if (takesWhole(graph, later, joined))
+      joined |= later;
+    else if (reads(graph, later, joined))
       break;
-    joined |= later;
   }
   return joined;
 }

@@ -148,10 +148,9 @@ Text Expressions::printConstant(rec::ConstantOp op) {
     number = double(elements.getSplatValue<APInt>().getSExtValue());
   bool negative = std::signbit(number);
   number = std::abs(number);
-  for (const auto &[name, size] : sizes)
-    for (double exponent : {-0.5, 0.5, -1.0})
-      if (size > 1 && number == std::pow(double(size), exponent))
-        return {name + "^" + realNumber(exponent), Binding::Power, negative};
+  for (const auto &[name, size] : sizes) // small ones give numbers like 0.5
+    if (size >= 16 && number == std::pow(double(size), -0.5))
+      return {name + "^-0.5", Binding::Power, negative};
   return {realNumber(number), Binding::Postfix, negative};
 }
 

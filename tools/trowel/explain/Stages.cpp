@@ -27,14 +27,23 @@ static bool isFree(rec::RowOp row) {
   return !readsVectors(row) && row.getScalars().empty();
 }
 
-/// Rows that writes need, directly or through other rows.
-static llvm::SetVector<Operation *> feedingRows(rec::StageOp stage) {
+/// Rows that writes need, directly or through other rows; with `scalars` also
+/// through reads of every axis.
+static llvm::SetVector<Operation *> feedingRows(rec::StageOp stage,
+                                                bool scalars) {
   llvm::SetVector<Operation *> feeding;
   for (auto write : stage.getBody().front().getOps<rec::WriteOp>())
     feeding.insert(write.getRow().getDefiningOp());
-  for (unsigned i = 0; i < feeding.size(); ++i)
-    for (Value row : cast<rec::RowOp>(feeding[i]).getRows())
-      feeding.insert(row.getDefiningOp());
+  for (unsigned i = 0; i < feeding.size(); ++i) {
+    auto row = cast<rec::RowOp>(feeding[i]);
+    for (Value other : row.getRows())
+      feeding.insert(other.getDefiningOp());
+    for (Value scalar : row.getScalars())
+      if (scalars)
+        feeding.insert(cast<rec::ScalarRowOp>(scalar.getDefiningOp())
+                           .getRow()
+                           .getDefiningOp());
+  }
   return feeding;
 }
 
@@ -73,7 +82,7 @@ ChunkStage::ChunkStage(rec::StageOp op) : op(op) {
           !llvm::is_contained(keyAxes, axis))
         keyAxes.push_back(axis);
   }
-  llvm::SetVector<Operation *> feeding = feedingRows(op);
+  llvm::SetVector<Operation *> feeding = feedingRows(op, /*scalars=*/false);
   Block &block = op.getBody().front();
   for (auto row : block.getOps<rec::RowOp>())
     if (feeding.contains(row))
@@ -280,7 +289,7 @@ Text TokenEquations::textOf(rec::StageOp stage, rec::AcrossOp across) {
 void TokenEquations::nameRow(rec::StageOp stage, rec::RowOp row) {
   constexpr size_t longestInline = 40;
   Text text = textOf(stage, row);
-  bool feeds = feedingRows(stage).contains(row);
+  bool feeds = feedingRows(stage, /*scalars=*/true).contains(row);
   auto let = row->getAttrOfType<StringAttr>("let");
   unsigned uses = 0;
   for (OpOperand &use : row.getResult().getUses()) {
@@ -299,7 +308,9 @@ void TokenEquations::nameRow(rec::StageOp stage, rec::RowOp row) {
                                            : isFree(row) ? "w"
                                            : feeds       ? "u"
                                                          : "r");
-  stages[stage].push_back({name, text.whole()});
+  // What outputs read comes after the states that it may read.
+  auto &list = feeds || isFree(row) ? stages[stage] : reads;
+  list.push_back({name, text.whole()});
   expressions.setName(row, name);
 }
 
@@ -345,6 +356,8 @@ void TokenEquations::describe(rec::StageOp stage) {
     stages[stage].push_back(
         {stateName(stage, state).str() + "'", total ? total->whole() : "0"});
   }
+  llvm::append_range(stages[stage], reads);
+  reads.clear();
   for (auto [result, value] :
        llvm::zip(stage.getResults(), block.getTerminator()->getOperands())) {
     if (auto across = value.getDefiningOp<rec::AcrossOp>())

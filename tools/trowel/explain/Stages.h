@@ -64,6 +64,7 @@ private:
 
   Expressions &expressions;
   llvm::DenseMap<mlir::Operation *, std::vector<Equation>> stages;
+  std::vector<Equation> reads; // of the stage being described, for outputs
   std::vector<Equation> outputList;
 };
 
