@@ -78,7 +78,7 @@ private:
     if (hasScalarState && random.chance(0.3))
       return "sigmoid(m)";
     return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)",
-                 "where(c0 > 0.3, 0, a0)", "cos(prefix_sum(c1))", "0"});
+                 "where(c0 > 0.3, 0, a0)", "(0.8 + 0.1 * cos(prefix_sum(c1)))", "0"});
   }
   void vectorState();
   void scalarState();

@@ -5,7 +5,7 @@
 #ifndef TROWEL_TEST_UNIT_CPURUN_H
 #define TROWEL_TEST_UNIT_CPURUN_H
 
-#include "codegen/CPU/CPU.h"
+#include "codegen/CPU/Phases.h"
 #include "runtime/Host/Launch.h"
 
 #include <cmath>
@@ -68,6 +68,31 @@ inline TensorMap runKernel(const cpu::Kernel &kernel, const Batch &batch,
     for (size_t n = 0; n < tensor.data.size(); ++n)
       tensor.data[n] =
           argument.dtype == rec::DTypeKind::I32 ? integers[n] : buffers[i][n];
+  }
+  return results;
+}
+
+/// The phases of a program in order, with the reductions between them.
+inline TensorMap runPhases(const std::vector<cpu::Phase> &phases,
+                           const Batch &batch, TensorMap values,
+                           unsigned threads = 1) {
+  TensorMap results;
+  for (const cpu::Phase &phase : phases) {
+    results = runKernel(*phase.kernel, batch, values, threads);
+    for (const HeadReduction &reduction : phase.reductions) {
+      const Tensor &operand = results.at(reduction.name);
+      Tensor &reduced = values[reduction.name];
+      reduced.shape = operand.shape;
+      reduced.shape.erase(reduced.shape.begin() + 2);
+      if (reduction.to == rec::SharingKind::Grouped)
+        reduced.shape.insert(reduced.shape.begin() + 2, batch.groups);
+      reduced.data.resize(reduced.elementCount());
+      int64_t rows = batch.batch * batch.tokens;
+      reduceHeads(reduction, operand.data.data(), rows, batch.heads,
+                  batch.groups,
+                  operand.elementCount() / std::max<int64_t>(1, rows * batch.heads),
+                  reduced.data.data());
+    }
   }
   return results;
 }

@@ -9,6 +9,7 @@
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Meaning.h"
 #include "test/generator/ProgramGenerator.h"
+#include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
 #include <gtest/gtest.h>
@@ -52,12 +53,51 @@ Outcome tryProgram(const RandomProgram &random) {
   return outcome;
 }
 
+/// Numbers that f32 cannot hold count as zero.
+void flush(TensorMap &tensors) {
+  for (auto &[name, tensor] : tensors)
+    for (double &x : tensor.data)
+      x = std::abs(x) < 1e-30 ? 0 : x;
+}
+
+/// The CPU's code in f32. Numbers that grow lose digits in any f32 program, so
+/// only calm ones are judged.
+Outcome tryCpu(const RandomProgram &random) {
+  Checked checked = checkText(random.text());
+  if (!checked.program)
+    return {Outcome::Kind::Unchecked, checked.messages()};
+  Batch batch;
+  batch.tokens = 33;
+  batch.heads = 2;
+  TensorMap arguments = randomArguments(random, batch);
+  TensorMap meaning = evaluate(*checked.program, batch, arguments);
+  if (!(largestMagnitude(meaning) < 30))
+    return {Outcome::Kind::Grows, ""};
+  TensorMap magnitudes = evaluateMagnitudes(*checked.program, batch, arguments);
+  Derived derived = derive(*checked.program, 0);
+  cpu::CpuOptions options;
+  options.optimisation = 1;
+  auto phases = cpu::compilePhases(*derived.module, options);
+  if (!phases)
+    return {Outcome::Kind::Differs, llvm::toString(phases.takeError())};
+  TensorMap actual = runPhases(*phases, batch, arguments);
+  flush(actual);
+  flush(meaning);
+  Comparison comparison = compare(actual, meaning, magnitudes);
+  if (!(comparison.ratio < 1e-5))
+    return {Outcome::Kind::Differs, "CPU: " + comparison.name + " is off by " +
+                                        std::to_string(comparison.ratio) + " " +
+                                        comparison.reason};
+  return {Outcome::Kind::Agrees, ""};
+}
+
 /// The smallest program that still differs.
-RandomProgram shrink(RandomProgram program) {
+template <typename Try>
+RandomProgram shrink(RandomProgram program, Try attempt) {
   for (bool smaller = true; smaller;) {
     smaller = false;
     for (const RandomProgram &candidate : smallerPrograms(program))
-      if (tryProgram(candidate).kind == Outcome::Kind::Differs) {
+      if (attempt(candidate).kind == Outcome::Kind::Differs) {
         program = candidate;
         smaller = true;
         break;
@@ -85,13 +125,32 @@ TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
     if (outcome.kind != Outcome::Kind::Differs)
       continue;
     ++failed;
-    RandomProgram small = shrink(program);
+    RandomProgram small = shrink(program, tryProgram);
     ADD_FAILURE() << "seed " << seed << ": " << tryProgram(small).detail << "\n"
                   << small.text();
   }
   // Most programs stay finite, and most have a chunk form.
   EXPECT_GT(ran * 10, count * 7) << ran;
   EXPECT_GT(chunked * 10, count * 6) << chunked;
+}
+
+TEST(RandomPrograms, CpuCodeAgreesWithTheMeaning) {
+  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
+  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500) / 2;
+  uint64_t ran = 0, failed = 0;
+  for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
+    RandomProgram program = randomProgram(seed);
+    Outcome outcome = tryCpu(program);
+    ran += outcome.kind == Outcome::Kind::Agrees;
+    if (outcome.kind != Outcome::Kind::Differs)
+      continue;
+    ++failed;
+    RandomProgram small = shrink(program, tryCpu);
+    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail << "; smaller: "
+                  << tryCpu(small).detail << "\n"
+                  << small.text();
+  }
+  EXPECT_GT(ran * 2, count) << ran;
 }
 
 TEST(RandomPrograms, MistakesAreRefusedAtTheirLine) {

@@ -8,6 +8,7 @@
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Meaning.h"
+#include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
 #include <gtest/gtest.h>
@@ -163,6 +164,8 @@ TEST_P(Traps, AreRightOrRefused) {
     return;
   }
   ASSERT_TRUE(checked.program) << checked.messages();
+  auto phases = cpu::compilePhases(*derive(*checked.program, 0).module);
+  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
   std::string actualClass = classesOf(*derive(*checked.program).module)["S"];
   EXPECT_NE(("|" + std::string(trap.expected) + "|").find("|" + actualClass + "|"),
             std::string::npos)
@@ -182,6 +185,10 @@ TEST_P(Traps, AreRightOrRefused) {
     if (!(largestMagnitude(meaning) < 1e6))
       continue;
     TensorMap magnitudes = evaluateMagnitudes(*checked.program, batch, arguments);
+    Comparison onCpu =
+        compare(runPhases(*phases, batch, arguments), meaning, magnitudes);
+    EXPECT_LT(onCpu.ratio, 1e-5)
+        << nameOf(regime) << ", CPU: " << onCpu.name << " " << onCpu.reason;
     for (int64_t tokens : {1, 7, 16, 48}) {
       Derived derived = derive(*checked.program, tokens);
       ASSERT_TRUE(derived.succeeded);
