@@ -299,9 +299,16 @@ static Value squared(rec::ReduceOp total) {
   return isSquare ? square.getOperand(0) : Value();
 }
 
-/// x / sqrt(sum(x^2) + eps), with a division of the sum: normalize, rmsnorm.
-std::optional<Text> Expressions::printLength(rec::MapOp op) {
-  Value x = op.getOperand(0);
+namespace {
+/// x / sqrt(sum(x^2) + eps), the sum maybe divided: normalize, rmsnorm.
+struct Length {
+  rec::ReduceOp sum;
+  Value epsilon;
+  bool isMean;
+};
+} // namespace
+
+static std::optional<Length> lengthOf(rec::MapOp op) {
   rec::MapOp root = mapOf(op.getOperand(1), MapKind::Sqrt);
   rec::MapOp safe = root ? mapOf(root.getOperand(0), MapKind::Add) : nullptr;
   if (!safe || !safe.getOperand(1).getDefiningOp<rec::ConstantOp>())
@@ -310,12 +317,28 @@ std::optional<Text> Expressions::printLength(rec::MapOp op) {
   rec::MapOp mean = mapOf(total, MapKind::Div);
   auto square =
       reduceOf(mean ? mean.getOperand(0) : total, rec::ReduceKind::Sum);
-  if (squared(square) != x)
+  if (squared(square) != op.getOperand(0))
     return std::nullopt;
-  Text text = reduction(mean ? "rmsnorm" : "normalize", square.getAxes(), x);
-  if (!rec::isConstant(safe.getOperand(1), 1e-6))
-    text.text.insert(text.text.size() - 1,
-                     ", eps = " + whole(safe.getOperand(1)));
+  return Length{square, safe.getOperand(1), bool(mean)};
+}
+
+bool isNormalized(Value value) {
+  auto pick = value.getDefiningOp<rec::PickOp>();
+  rec::MapOp op = mapOf(pick ? pick.getOperand() : value, MapKind::Div);
+  std::optional<Length> length = op ? lengthOf(op) : std::nullopt;
+  return length && !length->isMean &&
+         !(pick &&
+           llvm::is_contained(length->sum.getAxes(), pick.getAxisAttr()));
+}
+
+std::optional<Text> Expressions::printLength(rec::MapOp op) {
+  std::optional<Length> length = lengthOf(op);
+  if (!length)
+    return std::nullopt;
+  Text text = reduction(length->isMean ? "rmsnorm" : "normalize",
+                        length->sum.getAxes(), op.getOperand(0));
+  if (!rec::isConstant(length->epsilon, 1e-6))
+    text.text.insert(text.text.size() - 1, ", eps = " + whole(length->epsilon));
   return text;
 }
 

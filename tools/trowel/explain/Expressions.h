@@ -41,6 +41,9 @@ Text sum(const Text &a, const Text &b);
 /// `a @ b`.
 Text contraction(const Text &a, const Text &b);
 
+/// The value is `normalize(x)`: a vector of length one at most.
+bool isNormalized(mlir::Value value);
+
 /// Prints values with the source's names where it has them.
 class Expressions {
 public:

@@ -3,6 +3,7 @@
 //
 // How the numbers are kept in range, and where they are rounded.
 #include "dialect/Rec/ValueBuilder.h"
+#include "tools/trowel/explain/Corrections.h"
 #include "tools/trowel/explain/Layout.h"
 #include "tools/trowel/explain/Ranges.h"
 #include "tools/trowel/explain/Sections.h"
@@ -53,6 +54,7 @@ private:
               const Range &range);
   void scanFactors(rec::SequentialOp scan);
   void decays();
+  void corrections(const ChunkStage &stage);
   void roundings();
   void item(const std::string &text) { result += wrap(text, "  - ", 4); }
 
@@ -75,6 +77,30 @@ void Numerics::factor(const std::string &owner, const std::string &text,
        describeFactor(range, context.tokens()));
 }
 
+/// Along the key the state is multiplied by 1 - strength * |key|^2.
+void Numerics::corrections(const ChunkStage &stage) {
+  for (const Correction &correction :
+       correctionsOf(stage, context.expressions)) {
+    std::string length = "|" + correction.key + "|^2";
+    std::string product = correction.strength == "1"
+                              ? length
+                              : correction.strength + " * " + length;
+    std::string text = "1 - " + product;
+    if (correction.strength.front() == '-')
+      text = "1 + " + product.substr(1);
+    std::string owner = correction.state + " along " + correction.key;
+    if (correction.isNormalized)
+      factor(owner, text,
+             {1 - std::max(0.0, correction.range.high),
+              1 - std::min(0.0, correction.range.low)});
+    else if (seen.insert(owner + text).second)
+      item("factor of " + owner + ": `" + text +
+           "`. Warning: the state grows where " + product +
+           " lies outside of [0, 2]; normalize(" + correction.key +
+           ") would bound it");
+  }
+}
+
 void Numerics::decays() {
   rec::ProgramOp program = context.normal;
   bool any = false;
@@ -95,8 +121,13 @@ void Numerics::decays() {
     for (rec::TransitionOp transition : stage.transitions()) {
       const std::string &to = stage.states[transition.getTo()];
       const std::string &from = stage.states[transition.getFrom()];
-      factor(to == from ? to : from + " in " + to, transition.getValue());
+      if (to == from)
+        factor(to, transition.getValue());
+      else if (Range range = rangeOfValue(transition.getValue());
+               std::isinf(range.low) || std::isinf(range.high))
+        factor(from + " in " + to, transition.getValue());
     }
+    corrections(stage);
     for (auto decay : op.getBody().front().getOps<rec::ValueDecayOp>())
       factor(enumerate(stage.states) + " along " + listAxes(stage.valueAxes),
              decay.getValue());
