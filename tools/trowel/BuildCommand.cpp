@@ -14,7 +14,7 @@
 namespace trowel::tool {
 namespace {
 
-constexpr const char *levels = "`rec`, `chunk`";
+constexpr const char *levels = "`rec`, `chunk`, `llvm`";
 
 /// Empty if the request can be served, else why not.
 std::string refuse(const BuildArguments &arguments) {
@@ -23,15 +23,22 @@ std::string refuse(const BuildArguments &arguments) {
     return std::string("building a library is not supported yet; --emit "
                        "prints the program at a level (") +
            levels + "), and `trowel run` compiles in memory";
-  if (emit == "tile" || emit == "ptx" || emit == "header" || emit == "llvm")
+  if (emit == "tile" || emit == "ptx" || emit == "header")
     return "`--emit " + emit + "` is not supported yet; there are " + levels;
-  if (emit != "rec" && emit != "chunk")
+  if (emit != "rec" && emit != "chunk" && emit != "llvm")
     return "`--emit " + emit + "`: there is no such level; there are " + levels;
   return checkTarget(arguments.target);
 }
 
-std::string emit(Compiler &compiler, const Loaded &loaded,
-                 const std::string &level) {
+std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
+                                const std::string &level) {
+  if (level == "llvm") {
+    Diagnostic why;
+    std::optional<std::string> llvmIr = compiler.emitLlvm(loaded, why);
+    if (!llvmIr)
+      std::cerr << render(why, loaded.source);
+    return llvmIr;
+  }
   std::string text;
   llvm::raw_string_ostream os(text);
   compiler.lower(loaded, level == "rec" ? Level::Rec : Level::Chunk)->print(os);
@@ -54,14 +61,16 @@ int runBuild(const BuildArguments &arguments) {
   if (!loaded)
     return 1;
   Compiler compiler(timings);
-  std::string text = emit(compiler, *loaded, arguments.emit);
+  std::optional<std::string> text = emit(compiler, *loaded, arguments.emit);
+  if (!text)
+    return 1;
   if (arguments.timing)
     timings.print(std::cerr, "total");
   if (!arguments.output.empty()) {
-    std::string error = host::writeFile(arguments.output, text);
+    std::string error = host::writeFile(arguments.output, *text);
     return error.empty() ? 0 : fail(error);
   }
-  std::cout << text << std::flush;
+  std::cout << *text << std::flush;
   return std::cout ? 0 : fail("cannot write to the standard output");
 }
 

@@ -34,18 +34,50 @@ into a chunked matrix-product kernel. A .trowel file:
 
 Commands (`trowel COMMAND --help` has the options and examples):
   trowel new my_rule                write my_rule.trowel, a first program to change
+  trowel check my_rule.trowel       errors; then every derived form against the meaning
+  trowel explain my_rule.trowel     what becomes matrix products, what not, and why
+  trowel run my_rule.trowel --in q=q.npy,k=k.npy --out o=o.npy
+                                    compile and run on .npy files
   trowel build my_rule.trowel --emit chunk
-                                    print the program at a level: rec, chunk
+                                    print the program at a level: rec, chunk, llvm
   trowel list                       the catalogue of published rules
   trowel show rwkv7                 print one of them
 
 The exit status is 0, 1 for an error, or 70 for an error of the compiler's own.
 )";
 
+constexpr const char *checkFooter =
+    R"(Parses the file, checks names, axes and types, and compares each derived form
+with the token-by-token meaning in float64, on random and on hard inputs (strong
+and zero decays, resets, equal keys, huge and tiny numbers).
+
+  trowel check my_rule.trowel
+  trowel check my_rule.trowel -D K=32 --seed 7)";
+
+constexpr const char *explainFooter =
+    R"(Says into which stages the program falls, which of them become matrix products
+over chunks of tokens, the equations of the chunk, and, for a stage that runs
+token by token, which expression is the reason.
+
+  trowel explain my_rule.trowel)";
+
+constexpr const char *runFooter =
+    R"(Inputs are [B, T, H, axes], params [H, axes], states [N, H, axes]; B, T and H are
+read off the files. f32 files are rounded to the declared types; uint16 files hold
+the bits of bf16 or f16. A state in --in is the initial one, in --out the final one.
+
+  trowel run my_rule.trowel --in q=q.npy,k=k.npy,v=v.npy --in S=s0.npy \
+      --out o=o.npy,S=s1.npy
+  trowel run my_rule.trowel --in all.npz --out results.npz --check-ranges
+  trowel run my_rule.trowel --in all.npz --compare 64
+
+cu_seqlens=lengths.npy ([N + 1] offsets, with B = 1) separates sequences; debug.0,
+debug.1, ... in --out are the values of `debug(x)` in the order of the program.)";
+
 constexpr const char *buildFooter =
     R"(  trowel build my_rule.trowel --emit rec      what one token means, as the compiler has it
   trowel build my_rule.trowel --emit chunk    the derived program over a chunk of tokens
-  trowel build my_rule.trowel --emit chunk -D K=32 --timing -o my_rule.mlir)";
+  trowel build my_rule.trowel --emit llvm -D K=64 --timing -o my_rule.ll)";
 
 using Command = std::function<int()>;
 
@@ -78,12 +110,63 @@ void addProgram(CLI::App *app, ProgramRequest &request) {
       ->allow_extra_args(false);
 }
 
+void addCheck(CLI::App &root, Command &command) {
+  auto [app, arguments] = addCommand<CheckArguments>(
+      root, command, "check",
+      "Find errors; compare every derived form with the meaning", checkFooter,
+      runCheck);
+  addProgram(app, arguments->program);
+  app->add_option("--seed", arguments->seed, "Other random inputs");
+  app->add_flag("--full-size", arguments->fullSize,
+                "Keep the declared sizes, however long it takes");
+  app->add_flag("--timing", arguments->timing, "Print the time of each phase");
+}
+
+void addExplain(CLI::App &root, Command &command) {
+  auto [app, arguments] = addCommand<ExplainArguments>(
+      root, command, "explain",
+      "Say what becomes matrix products, what not, and why", explainFooter,
+      runExplain);
+  addProgram(app, arguments->program);
+}
+
+void addRun(CLI::App &root, Command &command) {
+  auto [app, arguments] = addCommand<RunArguments>(
+      root, command, "run", "Compile and run on .npy files", runFooter, runRun);
+  addProgram(app, arguments->program);
+  app->add_option("--in", arguments->in,
+                  "Inputs, params, initial states, cu_seqlens")
+      ->type_name("NAME=FILE.npy,...|ALL.npz")
+      ->allow_extra_args(false);
+  app->add_option("--out", arguments->out,
+                  "Outputs, final states, debug values")
+      ->type_name("NAME=FILE.npy,...|ALL.npz")
+      ->allow_extra_args(false);
+  app->add_flag("--raw", arguments->raw,
+                "Write the declared types' bits instead of f32");
+  app->add_flag("--check-ranges", arguments->checkRanges,
+                "Refuse values outside the declared ranges");
+  app->add_option("--threads", arguments->threads,
+                  "How many; 0: one for each processor")
+      ->check(CLI::Range(0, 1024));
+  app->add_option("--target", arguments->target, "cpu");
+  app->add_flag("--meaning", arguments->meaning,
+                "Run the token-by-token meaning in float64 instead (slow)");
+  app->add_option("--compare", arguments->compare,
+                  "Compare the first N tokens with the meaning")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  app->add_flag("--verbose", arguments->verbose,
+                "Say what was derived, and tokens per second");
+  app->add_flag("--timing", arguments->timing, "Print the time of each phase");
+}
+
 void addBuild(CLI::App &root, Command &command) {
   auto [app, arguments] = addCommand<BuildArguments>(
       root, command, "build", "Print the program at a level of the compiler",
       buildFooter, runBuild);
   addProgram(app, arguments->program);
-  app->add_option("--emit", arguments->emit, "rec or chunk");
+  app->add_option("--emit", arguments->emit, "rec, chunk or llvm");
   app->add_option("-o", arguments->output, "Write to this file")
       ->type_name("FILE");
   app->add_option("--target", arguments->target, "cpu");
@@ -159,6 +242,9 @@ Request parseCommandLine(int argc, char **argv) {
   Command command;
   root.set_version_flag("--version", TROWEL_VERSION);
   root.require_subcommand(0, 1);
+  addCheck(root, command);
+  addExplain(root, command);
+  addRun(root, command);
   addBuild(root, command);
   addCatalogue(root, command);
   try {

@@ -7,10 +7,19 @@
 
 #include "tools/trowel/Load.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace trowel::tool {
+
+struct CheckArguments {
+  ProgramRequest program;
+  uint64_t seed = 0;
+  bool fullSize = false;
+  bool timing = false;
+};
+int runCheck(const CheckArguments &arguments);
 
 struct BuildArguments {
   ProgramRequest program;
@@ -20,6 +29,25 @@ struct BuildArguments {
   bool timing = false;
 };
 int runBuild(const BuildArguments &arguments);
+
+struct RunArguments {
+  ProgramRequest program;
+  std::vector<std::string> in, out; // "q=q.npy,k=k.npy" or "all.npz"
+  bool raw = false;
+  bool checkRanges = false;
+  int threads = 0; // 0: one for each processor
+  std::string target = "cpu";
+  bool meaning = false;
+  int64_t compare = 0; // tokens to compare with the meaning
+  bool verbose = false;
+  bool timing = false;
+};
+int runRun(const RunArguments &arguments);
+
+struct ExplainArguments {
+  ProgramRequest program;
+};
+int runExplain(const ExplainArguments &arguments);
 
 int runList();
 int runShow(const std::string &name);

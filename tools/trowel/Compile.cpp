@@ -11,8 +11,6 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 
-#include <iterator>
-
 using namespace mlir;
 
 namespace trowel::tool {
@@ -49,6 +47,80 @@ OwningOpRef<ModuleOp> Compiler::lower(const Loaded &loaded, Level level,
   return module;
 }
 
+/// The target names the operation that it does not do; anything else is an
+/// error of ours.
+static trowel::Diagnostic explainRefusal(const Loaded &loaded,
+                                         llvm::Error error) {
+  std::string text = llvm::toString(std::move(error));
+  llvm::StringRef start(text);
+  if (!start.starts_with("rec.") && !start.starts_with("chunk."))
+    internalError("compiling `" + loaded.program.name + "` for the CPU failed");
+  trowel::Diagnostic why;
+  why.message =
+      "`" + loaded.program.name + "` does not run on the CPU yet: " + text;
+  why.help = "`trowel run --meaning` runs the program in float64";
+  return why;
+}
+
+/// Each program of a module in a module of its own: the target takes one.
+static std::vector<OwningOpRef<ModuleOp>> splitModule(ModuleOp module) {
+  std::vector<OwningOpRef<ModuleOp>> parts;
+  for (auto program : module.getOps<chunk::ProgramOp>()) {
+    parts.push_back(ModuleOp::create(program.getLoc()));
+    parts.back()->push_back(program->clone());
+  }
+  return parts;
+}
+
+std::optional<CpuCode> Compiler::compileCpu(const Loaded &loaded,
+                                            trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  std::vector<CpuCode::Part> parts;
+  for (OwningOpRef<ModuleOp> &part : splitModule(*module)) {
+    cpu::Timings phases;
+    auto kernel = cpu::compileForCpu(*part, {}, &phases);
+    for (const cpu::Timing &phase : phases)
+      times.add(phase.name, phase.milliseconds);
+    if (!kernel) {
+      why = explainRefusal(loaded, kernel.takeError());
+      return std::nullopt;
+    }
+    parts.push_back(
+        {std::move(*kernel),
+         headReductions(*part->getOps<chunk::ProgramOp>().begin())});
+  }
+  return CpuCode(std::move(parts));
+}
+
+std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
+                                              trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  std::string all;
+  for (OwningOpRef<ModuleOp> &part : splitModule(*module)) {
+    auto text = times.measure("llvm", [&] { return cpu::emitLlvmIr(*part); });
+    if (!text) {
+      why = explainRefusal(loaded, text.takeError());
+      return std::nullopt;
+    }
+    all += *text;
+  }
+  return all;
+}
+
+std::string Compiler::describe(const Loaded &loaded) {
+  Timings unused;
+  std::swap(times, unused);
+  std::vector<StateInfo> states = classify(*lower(loaded, Level::NormalForm));
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  std::swap(times, unused);
+  std::string text = tool::describe(states);
+  int64_t tokens = 0;
+  // Programs ahead of the last compute what is reduced over heads.
+  for (auto program : module->getOps<chunk::ProgramOp>())
+    tokens = program.getTokens();
+  return text + "; " + std::to_string(tokens) + " tokens a chunk";
+}
+
 std::vector<StateInfo> classify(ModuleOp normalForm) {
   llvm::StringMap<StateClass> classes;
   auto note = [&](ArrayAttr states, StateClass stateClass) {
@@ -64,8 +136,10 @@ std::vector<StateInfo> classify(ModuleOp normalForm) {
   std::vector<StateInfo> states;
   normalForm.walk([&](rec::StateOp state) {
     auto it = classes.find(state.getName());
-    if (!state.getHidden() && it != classes.end())
-      states.push_back({state.getName().str(), it->second});
+    if (state.getHidden() || it == classes.end())
+      return;
+    states.push_back({state.getName().str(), it->second});
+    classes.erase(it); // programs of one module may share a state
   });
   return states;
 }

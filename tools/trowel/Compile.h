@@ -7,6 +7,7 @@
 #ifndef TROWEL_TOOLS_TROWEL_COMPILE_H
 #define TROWEL_TOOLS_TROWEL_COMPILE_H
 
+#include "tools/trowel/CpuCode.h"
 #include "tools/trowel/Load.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -33,7 +34,16 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> lower(const Loaded &loaded, Level level,
                                           int64_t tokens = 0);
 
-  Timings &timings() { return times; }
+  /// Code for this machine. Nothing if the target cannot do the program; then
+  /// `why` says so.
+  std::optional<CpuCode> compileCpu(const Loaded &loaded, Diagnostic &why);
+
+  /// The same as LLVM IR in text.
+  std::optional<std::string> emitLlvm(const Loaded &loaded, Diagnostic &why);
+
+  /// What was derived, in one line: "S chunk; m token by token; 32 tokens a
+  /// chunk".
+  std::string describe(const Loaded &loaded);
 
 private:
   Timings &times;

@@ -1,0 +1,205 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// `trowel check`: errors of the program's, then every form that was derived
+// from it against its meaning.
+#include "dialect/Reference/ChunkInterpreter.h"
+#include "tools/trowel/Commands.h"
+#include "tools/trowel/Compile.h"
+#include "tools/trowel/Messages.h"
+#include "tools/trowel/Questions.h"
+#include "tools/trowel/Thresholds.h"
+#include "tools/trowel/Trials.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+
+namespace trowel::tool {
+namespace {
+
+/// Above this a float64 trial of the size squared takes too long.
+constexpr int64_t smallEnough = 16;
+
+/// Overrides for the header's larger sizes that -D does not set: `first`, two
+/// less for each that follows, so that no two agree by chance; or halved until
+/// small.
+CheckOptions smaller(const Loaded &loaded, bool halve) {
+  CheckOptions options = loaded.options;
+  int64_t next = smallEnough - 4;
+  for (const syntax::Size &size : loaded.attention->sizes) {
+    auto isThis = [&](const auto &given) {
+      return given.first == size.name.text;
+    };
+    if (size.value <= smallEnough ||
+        std::any_of(options.sizes.begin(), options.sizes.end(), isThis))
+      continue;
+    int64_t value = size.value;
+    while (halve && value > smallEnough && value % 2 == 0)
+      value /= 2;
+    if (!halve) {
+      value = next;
+      next = std::max<int64_t>(next - 2, 4);
+    }
+    options.sizes.emplace_back(size.name.text, value);
+  }
+  return options;
+}
+
+/// The program at sizes that float64 trials can bear; as it is if it cannot be
+/// had smaller.
+Loaded reduce(const Loaded &loaded) {
+  for (bool halve : {false, true}) {
+    CheckOptions options = smaller(loaded, halve);
+    CheckResult result = check(*loaded.file, *loaded.attention, options);
+    if (result.program)
+      return {loaded.source, loaded.file, loaded.attention, options,
+              std::move(*result.program)};
+  }
+  return loaded;
+}
+
+class Check {
+public:
+  Check(const Loaded &loaded, const CheckArguments &arguments, Timings &timings)
+      : loaded(loaded), arguments(arguments), timings(timings),
+        compiler(timings) {}
+
+  bool run();
+
+private:
+  void checkChunks(const Loaded &program, const Trials &trials);
+  void checkCpu(const Loaded &program, const Trials &trials);
+  Verdict begin(const std::string &form, const Loaded &program,
+                const Trials &trials, double threshold) const;
+  void print() const;
+
+  const Loaded &loaded;
+  const CheckArguments &arguments;
+  Timings &timings;
+  Compiler compiler;
+  std::vector<Verdict> verdicts;
+};
+
+Verdict Check::begin(const std::string &form, const Loaded &program,
+                     const Trials &trials, double threshold) const {
+  Verdict verdict;
+  verdict.form = form;
+  verdict.sizes = describeSizes(program.program);
+  verdict.threshold = threshold;
+  verdict.skipped = trials.skipped;
+  return verdict;
+}
+
+/// The chunk program in float64, at several chunk sizes; 0: a chunk as long as
+/// the call.
+void Check::checkChunks(const Loaded &program, const Trials &trials) {
+  std::map<int64_t, mlir::OwningOpRef<mlir::ModuleOp>> modules;
+  for (int64_t tokens : {1, 7, 16, 64, 0}) {
+    std::string size = tokens ? std::to_string(tokens) : "T";
+    Verdict verdict =
+        begin("chunk program, C = " + size, program, trials, thresholds::chunk);
+    for (const Trial &trial : trials.list) {
+      int64_t chunk = tokens ? tokens : trial.batch.tokens;
+      mlir::OwningOpRef<mlir::ModuleOp> &module = modules[chunk];
+      if (!module)
+        module = compiler.lower(program, Level::Chunk, chunk);
+      TensorMap results = timings.measure("chunk programs in float64", [&] {
+        return evaluateChunks(*module, trial.batch, trial.arguments);
+      });
+      verdict.add(trial, compare(trial, results));
+    }
+    verdicts.push_back(std::move(verdict));
+  }
+}
+
+/// The code in f32. A trial that f32 arguments do not determine well enough is
+/// no test.
+void Check::checkCpu(const Loaded &program, const Trials &trials) {
+  Diagnostic why;
+  std::optional<CpuCode> code = compiler.compileCpu(program, why);
+  if (!code) {
+    why.severity = Diagnostic::Severity::Warning;
+    std::cerr << render(why, program.source);
+    return;
+  }
+  Verdict verdict = begin("CPU code in f32", program, trials, thresholds::cpu);
+  ThreadPool pool;
+  for (const Trial &trial : trials.list) {
+    std::optional<TensorMap> results =
+        code->run(trial.batch, trial.arguments, pool);
+    if (!results)
+      internalError("there is no memory for a small trial");
+    Comparison comparison = compare(trial, *results);
+    bool isTest = comparison.ratio <= thresholds::cpu ||
+                  sensitivity(program.program, trial) < thresholds::cpu / 2;
+    if (isTest)
+      verdict.add(trial, comparison);
+    else
+      ++verdict.skipped;
+  }
+  verdicts.push_back(std::move(verdict));
+}
+
+void Check::print() const {
+  std::printf("%-24s %-24s %6s %8s %12s %10s\n", "form", "sizes", "trials",
+              "skipped", "error ratio", "allowed");
+  for (const Verdict &verdict : verdicts) {
+    std::printf("%-24s %-24s %6d %8d %12.1e %10.0e  %s\n", verdict.form.c_str(),
+                verdict.sizes.c_str(), verdict.trials, verdict.skipped,
+                verdict.worst, verdict.threshold,
+                verdict.holds() ? "ok" : "FAILED");
+    if (!verdict.holds())
+      std::printf("    %s\n", verdict.failure.c_str());
+  }
+  if (std::any_of(verdicts.begin(), verdicts.end(),
+                  [](const Verdict &verdict) { return verdict.skipped > 0; }))
+    std::printf(
+        "Skipped: trials whose results pass %.0e, and for f32 those that "
+        "move too far\nwhen an argument changes in its last bit.\n",
+        thresholds::magnitude);
+}
+
+bool Check::run() {
+  Loaded small = arguments.fullSize ? loaded : reduce(loaded);
+  bool reduced = describeSizes(small.program) != describeSizes(loaded.program);
+  std::cout << loaded.program.name << ": no errors; "
+            << compiler.describe(loaded) << '\n';
+  if (reduced)
+    std::cout << "The declared sizes take too long in float64; most trials are "
+                 "smaller (--full-size keeps them).\n";
+  Trials trials = timings.measure("the meaning in float64", [&] {
+    return makeTrials(small.program, allShapes(), allRegimes(), arguments.seed);
+  });
+  checkChunks(small, trials);
+  checkCpu(small, trials);
+  if (reduced)
+    checkCpu(loaded, timings.measure("the meaning in float64", [&] {
+      return makeTrials(loaded.program, {{1, 65, 1, 1, {}}},
+                        {Regime::Random, Regime::StrongGates, Regime::Resets},
+                        arguments.seed);
+    }));
+  std::cout.flush();
+  print();
+  std::fflush(stdout);
+  return std::all_of(verdicts.begin(), verdicts.end(),
+                     [](const Verdict &verdict) { return verdict.holds(); });
+}
+
+} // namespace
+
+int runCheck(const CheckArguments &arguments) {
+  Timings timings;
+  std::vector<Loaded> programs = loadAll(arguments.program, timings);
+  bool holds = !programs.empty();
+  for (const Loaded &loaded : programs)
+    holds &= Check(loaded, arguments, timings).run();
+  if (arguments.timing)
+    timings.print(std::cerr, "total");
+  if (programs.empty() || holds)
+    return holds ? 0 : 1;
+  return fail("a derived form differs from the meaning");
+}
+
+} // namespace trowel::tool

@@ -1,0 +1,41 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "tools/trowel/Questions.h"
+
+#include <algorithm>
+#include <set>
+
+namespace trowel::tool {
+namespace {
+
+const Expr *findIn(const Expr &expr, const std::vector<Expr::Kind> &kinds,
+                   std::set<const Expr *> &seen) {
+  if (!seen.insert(&expr).second)
+    return nullptr;
+  if (std::count(kinds.begin(), kinds.end(), expr.kind))
+    return &expr;
+  for (const ExprPtr &operand : expr.operands)
+    if (const Expr *found = findIn(*operand, kinds, seen))
+      return found;
+  return nullptr;
+}
+
+} // namespace
+
+const Expr *find(const Program &program, const std::vector<Expr::Kind> &kinds) {
+  std::set<const Expr *> seen;
+  for (const Statement &statement : program.body)
+    if (const Expr *found = findIn(*statement.value, kinds, seen))
+      return found;
+  return nullptr;
+}
+
+std::string describeSizes(const Program &program) {
+  std::string text;
+  for (const auto &[name, value] : program.sizes)
+    text += (text.empty() ? "" : ", ") + name + " = " + std::to_string(value);
+  return text;
+}
+
+} // namespace trowel::tool

@@ -1,0 +1,208 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// `trowel run`: a program on the caller's tensors. Nothing is written unless
+// everything went well.
+#include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Layout.h"
+#include "frontend/Reference/Meaning.h"
+#include "runtime/Host/Arguments.h"
+#include "tools/trowel/Commands.h"
+#include "tools/trowel/Compile.h"
+#include "tools/trowel/CpuCode.h"
+#include "tools/trowel/Messages.h"
+#include "tools/trowel/Questions.h"
+#include "tools/trowel/RunFiles.h"
+#include "tools/trowel/Slice.h"
+#include "tools/trowel/Thresholds.h"
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+namespace trowel::tool {
+namespace {
+
+/// One run from its arguments to its exit status.
+class Run {
+public:
+  explicit Run(const RunArguments &arguments)
+      : arguments(arguments), compiler(timings) {}
+
+  int run();
+
+private:
+  bool prepare();
+  bool readCall();
+  void warnAboutStates() const;
+  std::optional<TensorMap> compute();
+  std::optional<TensorMap> computeOnCpu();
+  void reportSpeed(double seconds) const;
+  bool compareWithMeaning(const TensorMap &results) const;
+
+  const RunArguments &arguments;
+  Timings timings;
+  Compiler compiler;
+  std::optional<Loaded> loaded;
+  std::vector<FileItem> inputs, outputs;
+  host::Call call;
+};
+
+std::string listWritables(const Program &program) {
+  std::vector<std::string> names;
+  for (const Writable &value : writables(program))
+    names.push_back(value.name);
+  return quoteAll(names);
+}
+
+/// Everything that can be refused before a tensor is read.
+bool Run::prepare() {
+  if (std::string error = checkTarget(arguments.target); !error.empty())
+    return fail(error), false;
+  if (arguments.meaning && arguments.compare > 0)
+    return fail("--meaning and --compare exclude each other"), false;
+  std::optional<std::vector<FileItem>> in = parseItems("--in", arguments.in);
+  std::optional<std::vector<FileItem>> out = parseItems("--out", arguments.out);
+  if (!in || !out)
+    return false;
+  inputs = std::move(*in);
+  outputs = std::move(*out);
+  loaded = load(arguments.program, timings);
+  if (!loaded)
+    return false;
+  const Program &program = loaded->program;
+  bool reports = arguments.compare > 0 || arguments.verbose || arguments.timing;
+  if (outputs.empty() && !reports)
+    return fail("nothing to write: --out NAME=FILE.npy asks for one of " +
+                listWritables(program)),
+           false;
+  return checkOutputs(program, outputs);
+}
+
+bool Run::readCall() {
+  const Program &program = loaded->program;
+  std::optional<host::ArrayMap> arrays = readInputs(inputs);
+  if (!arrays)
+    return false;
+  if (arrays->count("carry"))
+    return fail("`carry` is not supported yet: delays, running sums and the "
+                "position begin anew in every run"),
+           false;
+  std::vector<std::string> errors;
+  std::optional<host::Call> bound =
+      host::bindArguments(program, *arrays, {}, errors);
+  if (bound && arguments.checkRanges)
+    errors = host::checkRanges(program, *bound);
+  for (const std::string &error : errors)
+    fail(error);
+  if (!errors.empty())
+    return false;
+  call = std::move(*bound);
+  warnAboutStates();
+  return true;
+}
+
+/// Half a set of initial states is rarely meant.
+void Run::warnAboutStates() const {
+  std::vector<std::string> given, missing;
+  for (const Declaration &state : loaded->program.states)
+    (call.arguments.count(state.name) ? given : missing).push_back(state.name);
+  if (given.empty())
+    return;
+  if (!missing.empty())
+    warn("--in has the initial states " + quoteAll(given) + " but not " +
+         quoteAll(missing) + ", which will start as a new sequence does");
+  if (has(loaded->program,
+          {Expr::Kind::Delay, Expr::Kind::PrefixSum, Expr::Kind::Position}))
+    warn("initial states are given, but the program's delays, running sums and "
+         "position begin anew");
+}
+
+void Run::reportSpeed(double seconds) const {
+  const Batch &batch = call.batch;
+  double tokens = static_cast<double>(batch.batch * batch.tokens);
+  std::fprintf(
+      stderr,
+      "B = %lld, T = %lld, H = %lld, G = %lld: %.1f ms, %.0f tokens/s\n",
+      static_cast<long long>(batch.batch), static_cast<long long>(batch.tokens),
+      static_cast<long long>(batch.heads), static_cast<long long>(batch.groups),
+      seconds * 1e3, tokens / seconds);
+}
+
+std::optional<TensorMap> Run::computeOnCpu() {
+  Diagnostic why;
+  std::optional<CpuCode> code = compiler.compileCpu(*loaded, why);
+  if (!code) {
+    std::cerr << render(why, loaded->source);
+    return std::nullopt;
+  }
+  if (arguments.timing)
+    timings.print(std::cerr, "file to executable code");
+  if (arguments.verbose)
+    std::cerr << loaded->program.name << ": " << compiler.describe(*loaded)
+              << '\n';
+  ThreadPool pool(static_cast<unsigned>(arguments.threads));
+  double seconds = 0;
+  std::optional<TensorMap> results =
+      code->run(call.batch, call.arguments, pool, &seconds);
+  if (!results)
+    fail("there is not enough memory to run `" + loaded->program.name + "`");
+  else if (arguments.verbose)
+    reportSpeed(seconds);
+  return results;
+}
+
+std::optional<TensorMap> Run::compute() {
+  if (!arguments.meaning)
+    return computeOnCpu();
+  if (arguments.timing)
+    timings.print(std::cerr, "file to checked program");
+  auto start = std::chrono::steady_clock::now();
+  TensorMap results = evaluate(loaded->program, call.batch, call.arguments);
+  std::chrono::duration<double> passed =
+      std::chrono::steady_clock::now() - start;
+  if (arguments.verbose)
+    reportSpeed(passed.count());
+  return results;
+}
+
+bool Run::compareWithMeaning(const TensorMap &results) const {
+  const Program &program = loaded->program;
+  Corner corner = cornerOf(program, call.batch, arguments.compare);
+  TensorMap given = sliceArguments(program, call.batch, corner, call.arguments);
+  TensorMap actual = sliceResults(program, call.batch, corner, results);
+  TensorMap meaning = evaluate(program, corner.batch, given);
+  TensorMap magnitudes = evaluateMagnitudes(program, corner.batch, given);
+  for (auto it = meaning.begin(); it != meaning.end();)
+    it = actual.count(it->first) ? std::next(it) : meaning.erase(it);
+  Comparison worst = compare(actual, meaning, magnitudes);
+  std::string name = worst.name.empty() ? "" : " (`" + worst.name + "`)";
+  std::fprintf(
+      stderr, "against the meaning, %lld tokens of %s: error ratio %.2g%s\n",
+      static_cast<long long>(corner.batch.tokens),
+      corner.batch.heads == call.batch.heads ? "all heads" : "the first head",
+      worst.ratio, name.c_str());
+  if (worst.ratio <= thresholds::cpu)
+    return true;
+  std::string reason = worst.reason.empty() ? "" : ": " + worst.reason;
+  fail("the results of `" + program.name + "` differ from its meaning" + name +
+       reason + "; nothing was written");
+  return false;
+}
+
+int Run::run() {
+  if (!prepare() || !readCall())
+    return 1;
+  std::optional<TensorMap> results = compute();
+  if (!results)
+    return 1;
+  if (arguments.compare > 0 && !compareWithMeaning(*results))
+    return 1;
+  return writeOutputs(loaded->program, outputs, *results, arguments.raw);
+}
+
+} // namespace
+
+int runRun(const RunArguments &arguments) { return Run(arguments).run(); }
+
+} // namespace trowel::tool

@@ -1,0 +1,18 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How far a derived form may be from the meaning, as an error ratio (see
+// frontend/Reference/Compare.h).
+#ifndef TROWEL_TOOLS_TROWEL_THRESHOLDS_H
+#define TROWEL_TOOLS_TROWEL_THRESHOLDS_H
+
+namespace trowel::tool::thresholds {
+
+constexpr double chunk = 1e-10; // chunk program in float64
+constexpr double cpu = 1e-5;    // CPU code in f32
+/// Inputs on which the meaning passes this are no test.
+constexpr double magnitude = 1e6;
+
+} // namespace trowel::tool::thresholds
+
+#endif // TROWEL_TOOLS_TROWEL_THRESHOLDS_H
