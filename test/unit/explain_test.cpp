@@ -10,6 +10,7 @@
 #include "dialect/Chunk/Chunk.h"
 #include "frontend/MLIRGen/MLIRGen.h"
 #include "passes/Pipelines/Pipelines.h"
+#include "tools/trowel/explain/Costs.h"
 #include "tools/trowel/explain/Explain.h"
 
 #include "mlir/IR/Verifier.h"
@@ -81,6 +82,32 @@ TEST_P(Explain, FitsThePage) {
     EXPECT_LE(width, 100u) << line;
     EXPECT_TRUE(line.empty() || line.back() != ' ') << line;
   }
+}
+
+/// Matrix products and solves per token in chunks of 64, K = V = 128.
+double productsOf(const std::string &update) {
+  test::Checked checked =
+      test::checkText("attention a(K = 128, V = 128) {\n  in q, k, a : "
+                      "f32[K]\n  in v : f32[V]\n"
+                      "  state S : f32[K, V]\n  " +
+                      update + "\n  out o : f32[V] = q @ S\n}\n");
+  EXPECT_TRUE(checked.program) << checked.messages();
+  mlir::MLIRContext context;
+  context.getOrLoadDialect<chunk::ChunkDialect>();
+  auto module = generate(context, *checked.program);
+  mlir::PassManager manager(&context);
+  addNormalise(manager);
+  addChunk(manager, 64);
+  EXPECT_TRUE(mlir::succeeded(manager.run(*module)));
+  explaining::Work work =
+      explaining::workOfChunks(*module->getOps<chunk::ProgramOp>().begin());
+  return work.products + work.solves;
+}
+
+// 2C(K + V) + 4KV without reads that feed writes; 2C(2K + 2V) + 6KV with one.
+TEST(ExplainCosts, CountsDenseProducts) {
+  EXPECT_EQ(productsOf("S = a * S + k * v"), 98304);
+  EXPECT_EQ(productsOf("S *= a S += k * (v - k @ S)"), 163840);
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, Explain, ::testing::ValuesIn(programs()),

@@ -5,6 +5,7 @@
 #include "tools/trowel/explain/Layout.h"
 #include "tools/trowel/explain/Sections.h"
 
+#include <cmath>
 #include <sstream>
 
 namespace trowel::explaining {
@@ -42,6 +43,20 @@ static int64_t bytesOf(DType dtype) {
   }
 }
 
+/// " in [0, 1)", " <= 0"; nothing without a declared range.
+static std::string rangeOf(const Declaration &declaration) {
+  if (!declaration.range)
+    return "";
+  const Interval &range = *declaration.range;
+  std::string low = realNumber(range.low), high = realNumber(range.high);
+  if (std::isinf(range.low))
+    return (range.highOpen ? " < " : " <= ") + high;
+  if (std::isinf(range.high))
+    return (range.lowOpen ? " > " : " >= ") + low;
+  return std::string(" in ") + (range.lowOpen ? "(" : "[") + low + "," +
+         noBreak + high + (range.highOpen ? ")" : "]");
+}
+
 static std::string typeOf(const Program &program,
                           const Declaration &declaration) {
   std::string axes;
@@ -57,7 +72,7 @@ static std::string typeOf(const Program &program,
     text += " grouped";
   if (declaration.sharing == Sharing::Shared)
     text += " shared";
-  return text;
+  return text + rangeOf(declaration);
 }
 
 int64_t byteSize(const Program &program, const Declaration &declaration) {

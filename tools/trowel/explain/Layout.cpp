@@ -29,7 +29,9 @@ std::string wrap(const std::string &text, const std::string &first,
     line += (fresh ? "" : " ") + word;
     fresh = false;
   }
-  return result + line + "\n";
+  result += line + "\n";
+  std::replace(result.begin(), result.end(), noBreak, ' ');
+  return result;
 }
 
 static std::string padded(const std::string &text, size_t width, bool right) {

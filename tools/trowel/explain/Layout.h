@@ -17,7 +17,9 @@ constexpr size_t pageWidth = 100;
 size_t widthOf(const std::string &text);
 
 /// `text` broken at spaces; the first line begins with `first`, the others are
-/// indented by `hanging`. Ends with a line break.
+/// indented by `hanging`. Ends with a line break. A `noBreak` is a space at
+/// which no line breaks.
+constexpr char noBreak = '\x01';
 std::string wrap(const std::string &text, const std::string &first,
                  size_t hanging);
 
