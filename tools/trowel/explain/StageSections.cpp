@@ -265,7 +265,7 @@ void ChunkEquations::acrossEquations() {
   if (stage.across.empty())
     return;
   int64_t rows = int64_t(stage.across.size()) * context.tokens();
-  std::string right = "p S'";
+  std::string right = "p S^T";
   if (!stage.solved.empty())
     right += " + E Ku";
   if (!stage.free.empty())
@@ -283,10 +283,10 @@ void ChunkEquations::acrossEquations() {
 void ChunkEquations::stateEquation() {
   std::string right = stage.decay == Decay::None ? "S" : "P S";
   if (!stage.solved.empty())
-    right += " + Ku' U";
+    right += " + Ku^T U";
   if (!stage.free.empty())
-    right += " + Ky' Y";
-  add("S = " + right, matrix(keys(), values()),
+    right += " + Ky^T Y";
+  add("S' = " + right, matrix(keys(), values()),
       stage.states.size() > 1
           ? "as the chunk ends: " + enumerate(stage.states) + " stacked"
           : "as the chunk ends");
