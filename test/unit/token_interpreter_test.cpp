@@ -18,28 +18,6 @@ using namespace trowel::test;
 
 namespace {
 
-std::vector<std::string> allPrograms() {
-  std::vector<std::string> files;
-  for (const char *folder : {"examples", "docs/inventions", "test/language"})
-    for (const std::string &file : programFiles(folder))
-      files.push_back(file);
-  return files;
-}
-
-/// The attentions of a file, with small sizes, that the checker accepts.
-std::vector<Program> checkedPrograms(const std::string &file) {
-  SourceFile source{file,
-                    readFile(std::string(TROWEL_SOURCE_DIR) + "/" + file)};
-  ParseResult parsed = parse(source);
-  std::vector<Program> programs;
-  for (const syntax::Attention &attention : parsed.file.attentions) {
-    CheckResult result = check(parsed.file, attention, smallSizes(attention));
-    if (result.program)
-      programs.push_back(*result.program);
-  }
-  return programs;
-}
-
 rec::ProgramOp tokenProgram(mlir::ModuleOp module) {
   return *module.getOps<rec::ProgramOp>().begin();
 }
