@@ -11,6 +11,8 @@
 #include "tools/trowel/Slice.h"
 #include "tools/trowel/Trials.h"
 
+#include "llvm/Support/ErrorHandling.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -29,6 +31,12 @@ TEST(Messages, InternalErrorsAndCrashesEndAlike) {
         std::abort();
       },
       testing::ExitedWithCode(70), "internal error: .*; please report");
+  EXPECT_EXIT(
+      {
+        installCrashHandler();
+        llvm::report_fatal_error("no way on", false);
+      },
+      testing::ExitedWithCode(70), "internal error: no way on; please report");
 }
 
 TEST(Catalogue, FindsTitleAndYearInTheComment) {

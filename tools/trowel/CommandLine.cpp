@@ -118,7 +118,7 @@ void addCheck(CLI::App &root, Command &command) {
   addProgram(app, arguments->program);
   app->add_option("--seed", arguments->seed, "Other random inputs");
   app->add_flag("--full-size", arguments->fullSize,
-                "Keep the declared sizes, however long it takes");
+                "Try these sizes only, however long it takes");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
 }
 

@@ -3,6 +3,8 @@
 //
 #include "tools/trowel/Messages.h"
 
+#include "llvm/Support/ErrorHandling.h"
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -42,6 +44,8 @@ void onCrash(int) {
 } // namespace
 
 void installCrashHandler() {
+  llvm::install_fatal_error_handler(
+      [](void *, const char *reason, bool) { internalError(reason); });
   // A stack of its own: an overflow of the usual one is a crash as well.
   static char stack[1 << 16];
   stack_t alternative = {};

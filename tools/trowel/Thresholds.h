@@ -12,6 +12,9 @@ constexpr double chunk = 1e-10; // chunk program in float64
 constexpr double cpu = 1e-5;    // CPU code in f32
 /// Inputs on which the meaning passes this are no test.
 constexpr double magnitude = 1e6;
+/// An f32 trial on which a last bit of the arguments moves the meaning by this
+/// is no test: it loses three bits already, and code rounds dozens of times.
+constexpr double lastBit = cpu / 20;
 
 } // namespace trowel::tool::thresholds
 

@@ -56,6 +56,10 @@ struct Verdict {
   std::string failure; // of the worst trial, if it is above the threshold
 
   bool holds() const { return failure.empty(); }
+  /// In a word; without a trial nothing is known.
+  const char *outcome() const {
+    return !holds() ? "FAILED" : trials > 0 ? "ok" : "untried";
+  }
   void add(const Trial &trial, const Comparison &comparison);
 };
 
