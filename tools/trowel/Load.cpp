@@ -50,7 +50,14 @@ std::optional<CheckOptions> parseSizes(const std::vector<std::string> &sizes) {
       fail("`-D " + text + "` is not NAME=NUMBER, such as `-D K=64`");
       return std::nullopt;
     }
-    options.sizes.emplace_back(text.substr(0, equals), value);
+    std::string name = text.substr(0, equals);
+    for (const auto &[other, otherValue] : options.sizes)
+      if (other == name && otherValue != value) {
+        fail("-D sets `" + name + "` to " + std::to_string(otherValue) +
+             " and to " + std::to_string(value));
+        return std::nullopt;
+      }
+    options.sizes.emplace_back(name, value);
   }
   return options;
 }

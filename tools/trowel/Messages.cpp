@@ -11,6 +11,10 @@
 #include <iostream>
 #include <unistd.h>
 
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+
 namespace trowel::tool {
 
 int fail(const std::string &message) {
@@ -55,8 +59,12 @@ void installCrashHandler() {
   struct sigaction action = {};
   action.sa_handler = onCrash;
   action.sa_flags = SA_ONSTACK;
-  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP})
+  sigaction(SIGABRT, &action, nullptr);
+  // The sanitizers have more to say about the others.
+#if !defined(__SANITIZE_ADDRESS__) && !__has_feature(address_sanitizer)
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP})
     sigaction(signal, &action, nullptr);
+#endif
 }
 
 } // namespace trowel::tool

@@ -113,7 +113,8 @@ parseItems(const std::string &option, const std::vector<std::string> &texts) {
         item = {part.substr(0, equals), part.substr(equals + 1)};
       bool isGood = equals == std::string::npos
                         ? isArchive(part)
-                        : !item.name.empty() && !item.path.empty();
+                        : !item.name.empty() && !item.path.empty() &&
+                              !isArchive(item.path);
       if (!isGood) {
         fail("`" + option + " " + part +
              "` is neither NAME=FILE.npy nor an archive, ALL.npz");
