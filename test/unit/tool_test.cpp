@@ -111,6 +111,13 @@ TEST(Trials, TellSensitiveInputsFromWrongCode) {
   ASSERT_EQ(trials.list.size(), 2u);
   EXPECT_GT(sensitivity(*checked.program, trials.list[0]), 1e-3);
 
+  test::Checked counts = test::checkText(
+      "attention a() { in i : i32  out o : f32 = sin(1000000 * i) }");
+  ASSERT_TRUE(counts.program) << counts.messages();
+  Trials whole =
+      makeTrials(*counts.program, {{1, 63, 1, 1, {}}}, {Regime::Random}, 0);
+  EXPECT_EQ(sensitivity(*counts.program, whole.list.at(0)), 0);
+
   Verdict verdict;
   verdict.threshold = 1e-5;
   TensorMap wrong = trials.list[1].meaning;

@@ -57,10 +57,15 @@ double sensitivity(const Program &program, const Trial &trial) {
   constexpr double halfBit = 1.0 / (1 << 24);
   TensorMap moved = trial.arguments;
   int sign = 1;
-  for (auto &[name, tensor] : moved)
-    for (double &x : tensor.data) {
-      x *= 1 + sign * halfBit;
-      sign = -sign;
+  for (const auto *list : {&program.inputs, &program.params, &program.states})
+    for (const Declaration &declaration : *list) {
+      auto it = moved.find(declaration.name);
+      if (declaration.dtype == DType::I32 || it == moved.end())
+        continue; // integers are exact
+      for (double &x : it->second.data) {
+        x *= 1 + sign * halfBit;
+        sign = -sign;
+      }
     }
   return compare(trial, evaluate(program, trial.batch, moved)).ratio;
 }
