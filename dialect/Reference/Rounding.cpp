@@ -6,16 +6,42 @@
 // rounding are exact in float64.
 #include "dialect/Reference/Rounding.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace trowel {
 
+/// 2^exponent for exponents of normal float64 numbers. Every number of a call
+/// is rounded, so this and `exponentOf` are not the library's functions, which
+/// are many times slower.
+static double powerOfTwo(int exponent) {
+  uint64_t bits = static_cast<uint64_t>(exponent + 1023) << 52;
+  double power;
+  std::memcpy(&power, &bits, sizeof(power));
+  return power;
+}
+
+/// floor(log2 |x|) of a normal number; below -1022 of a smaller one.
+static int exponentOf(double x) {
+  uint64_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return static_cast<int>(bits >> 52 & 0x7ff) - 1023;
+}
+
+/// Rounds |x| < 2^51 to an integer, ties to even: float64 has no digits behind
+/// the point where the sum lies.
+static double nearestInteger(double x) {
+  constexpr double noFraction = 0x1.8p52;
+  return std::copysign((x + noFraction) - noFraction, x);
+}
+
 double FloatFormat::largest() const {
   // Largest mantissa: all ones, or one less where all ones is the NaN.
-  double mantissa = std::ldexp(1.0, mantissaBits + 1) - (hasInfinity ? 1 : 2);
+  double mantissa = powerOfTwo(mantissaBits + 1) - (hasInfinity ? 1 : 2);
   int topExponent = (1 << exponentBits) - (hasInfinity ? 2 : 1) - bias();
-  return std::ldexp(mantissa, topExponent - mantissaBits);
+  return mantissa * powerOfTwo(topExponent - mantissaBits);
 }
 
 double roundTo(const FloatFormat &format, double x) {
@@ -26,9 +52,8 @@ double roundTo(const FloatFormat &format, double x) {
   if (std::isinf(x))
     return std::copysign(limit, x);
   int smallestNormal = 1 - format.bias();
-  int exponent = std::max(std::ilogb(x), smallestNormal);
-  int unit = exponent - format.mantissaBits;
-  double rounded = std::ldexp(std::nearbyint(std::ldexp(x, -unit)), unit);
+  int unit = std::max(exponentOf(x), smallestNormal) - format.mantissaBits;
+  double rounded = nearestInteger(x * powerOfTwo(-unit)) * powerOfTwo(unit);
   if (std::fabs(rounded) > format.largest())
     return std::copysign(limit, x);
   return rounded;
