@@ -108,7 +108,6 @@ std::string withEquations(const std::string &text, const Equations &equations,
     }
   }
   for (const auto &[left, right] : equations) {
-    EXPECT_EQ(right.find("…"), std::string::npos) << right;
     result +=
         "  let " + letOf(left) + " = " + renamed(right, states, defined) + "\n";
     bool isState = left.back() == '\'';
@@ -138,7 +137,10 @@ bool compareEquations(const SourceFile &source, const Program &program,
   bool hidden = text.find("delay.") != std::string::npos ||
                 text.find("prefix_sum.") != std::string::npos ||
                 text.find("\nPart 1") != std::string::npos;
-  if (hidden || !program.debugs.empty())
+  bool isCut = llvm::any_of(equations, [](const auto &equation) {
+    return equation.second.find("…") != std::string::npos;
+  });
+  if (hidden || isCut || !program.debugs.empty())
     return false;
   std::string again = withEquations(source.text, equations, program);
   Checked checked = checkText(again, options);
@@ -203,7 +205,7 @@ TEST(Equations, OfRandomProgramsAreThePrograms) {
       return;
     }
   }
-  EXPECT_GT(compared, 100u);
+  EXPECT_GT(compared, 150u); // the others have hidden states
 }
 
 } // namespace

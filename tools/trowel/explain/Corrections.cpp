@@ -22,7 +22,10 @@ struct Product {
   explicit Product(Value value) { take(value); }
 
   void take(Value value) {
-    auto map = value.getDefiningOp<rec::MapOp>();
+    constexpr size_t most = 32; // a factor may itself be a product of many
+    auto map = scalars.size() + vectors.size() < most
+                   ? value.getDefiningOp<rec::MapOp>()
+                   : rec::MapOp();
     if (map && map.getKind() == MapKind::Neg) {
       negative = !negative;
       return take(map.getOperand(0));

@@ -67,7 +67,7 @@ Text contraction(const Text &a, const Text &b) {
           Binding::Contraction, a.negative != b.negative};
 }
 
-static Text divided(const Text &a, const Text &b) {
+Text quotient(const Text &a, const Text &b) {
   Text left = a, right = b;
   left.negative = right.negative = false;
   return {left.at(Binding::Product) + " / " + right.at(Binding::Unary),
@@ -133,6 +133,10 @@ Text Expressions::print(Value value) {
     text = printPick(pick);
   else
     text = printOther(op);
+  // Shared parts are written out each time: their number can explode.
+  constexpr size_t longest = 2000;
+  if (text.text.size() > longest)
+    text = {"…", Binding::Postfix, false};
   cache[value.getAsOpaquePointer()] = text;
   return text;
 }
@@ -206,7 +210,7 @@ Text Expressions::printMap(rec::MapOp op) {
   case MapKind::Mul:
     return product(operand(0), operand(1));
   case MapKind::Div:
-    return divided(operand(0), operand(1));
+    return quotient(operand(0), operand(1));
   case MapKind::Pow:
     return {operand(0).at(Binding::Postfix) + "^" +
                 operand(1).at(Binding::Unary),

@@ -38,6 +38,7 @@ struct Text {
 
 Text product(const Text &a, const Text &b);
 Text sum(const Text &a, const Text &b);
+Text quotient(const Text &a, const Text &b);
 /// `a @ b`.
 Text contraction(const Text &a, const Text &b);
 

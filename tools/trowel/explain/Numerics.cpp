@@ -3,6 +3,7 @@
 //
 // How the numbers are kept in range, and where they are rounded.
 #include "dialect/Rec/ValueBuilder.h"
+#include "tools/trowel/explain/Coefficients.h"
 #include "tools/trowel/explain/Corrections.h"
 #include "tools/trowel/explain/Layout.h"
 #include "tools/trowel/explain/Ranges.h"
@@ -134,76 +135,16 @@ void Numerics::decays() {
   }
 }
 
-/// What an affine update makes of the state `entry`: text and range of its
-/// coefficient; nothing if it does not read it.
-struct Coefficient {
-  Text text;
-  Range range;
-};
-std::optional<Coefficient> coefficientOf(Expressions &expressions, Value value,
-                                         Value entry);
-
-std::optional<Coefficient> sumOf(std::optional<Coefficient> a,
-                                 std::optional<Coefficient> b) {
-  if (!a || !b)
-    return a ? a : b;
-  return Coefficient{
-      sum(a->text, b->text),
-      {a->range.low + b->range.low, a->range.high + b->range.high}};
-}
-
-std::optional<Coefficient> negated(std::optional<Coefficient> a) {
-  if (a)
-    a = Coefficient{{a->text.text, a->text.binding, !a->text.negative},
-                    {-a->range.high, -a->range.low}};
-  return a;
-}
-
-std::optional<Coefficient> scaled(Expressions &expressions,
-                                  std::optional<Coefficient> a, Value factor) {
-  if (a)
-    a = Coefficient{product(expressions.print(factor), a->text),
-                    multiply(rangeOfValue(factor), a->range)};
-  return a;
-}
-
-std::optional<Coefficient> coefficientOf(Expressions &expressions, Value value,
-                                         Value entry) {
-  if (value == entry)
-    return Coefficient{{"1"}, {1, 1}};
-  auto map = value.getDefiningOp<rec::MapOp>();
-  if (!map)
-    return std::nullopt;
-  auto of = [&](int i) {
-    return coefficientOf(expressions, map.getOperand(i), entry);
-  };
-  switch (map.getKind()) {
-  case rec::MapKind::Neg:
-    return negated(of(0));
-  case rec::MapKind::Add:
-    return sumOf(of(0), of(1));
-  case rec::MapKind::Sub:
-    return sumOf(of(0), negated(of(1)));
-  case rec::MapKind::Mul: {
-    auto left = of(0);
-    return left ? scaled(expressions, left, map.getOperand(1))
-                : scaled(expressions, of(1), map.getOperand(0));
-  }
-  default:
-    return std::nullopt;
-  }
-}
-
 /// Each state's own factor in an elementwise affine update.
 void Numerics::scanFactors(rec::SequentialOp scan) {
   Block &block = scan.getBody().front();
   SmallVector<StringAttr> names = rec::stringsOf(scan.getStates());
   for (auto [i, name] : llvm::enumerate(names)) {
-    auto found =
-        coefficientOf(context.expressions, block.getTerminator()->getOperand(i),
-                      block.getArgument(i));
-    if (found && found->text.text != "1")
-      factor(name.str(), found->text.whole(), found->range);
+    Coefficient found =
+        coefficientOf(block.getTerminator()->getOperand(i),
+                      block.getArgument(i), context.expressions);
+    if (found.isKnown && found.text.text != "1" && found.text.text != "0")
+      factor(name.str(), found.text.whole(), found.range);
   }
 }
 

@@ -20,8 +20,7 @@ static const double infinity = std::numeric_limits<double>::infinity();
 
 static double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
-/// A sum of intervals; infinities that cancel leave nothing known.
-static Range plus(const Range &a, const Range &b) {
+Range add(const Range &a, const Range &b) {
   double low = a.low + b.low, high = a.high + b.high;
   return {std::isnan(low) ? -infinity : low,
           std::isnan(high) ? infinity : high};
@@ -31,6 +30,12 @@ Range multiply(const Range &a, const Range &b) {
   auto [low, high] = std::minmax({times(a.low, b.low), times(a.low, b.high),
                                   times(a.high, b.low), times(a.high, b.high)});
   return {low, high};
+}
+
+Range divide(const Range &a, const Range &b) {
+  if (b.low <= 0 && b.high >= 0)
+    return {-infinity, infinity};
+  return multiply(a, {1 / b.high, 1 / b.low});
 }
 
 /// `f` grows with its operand.
@@ -63,19 +68,19 @@ static Value resolved(Value value) {
   return value;
 }
 
-/// True if both compute the same.
-static bool isSame(Value a, Value b) {
+/// True if both compute the same; looks some steps deep.
+static bool isSame(Value a, Value b, int depth = 8) {
   a = resolved(a);
   b = resolved(b);
   if (a == b)
     return true;
   auto left = a.getDefiningOp<rec::MapOp>(),
        right = b.getDefiningOp<rec::MapOp>();
-  if (!left || !right || left.getKind() != right.getKind() ||
+  if (depth == 0 || !left || !right || left.getKind() != right.getKind() ||
       left->getNumOperands() != right->getNumOperands())
     return false;
   for (auto [x, y] : llvm::zip(left.getOperands(), right.getOperands()))
-    if (!isSame(x, y))
+    if (!isSame(x, y, depth - 1))
       return false;
   return true;
 }
@@ -89,20 +94,37 @@ static bool isAtLeast(Value b, Value a) {
   return isSame(map.getOperand(0), a) || isSame(map.getOperand(1), a);
 }
 
+namespace {
+
+/// Finds each value's range once.
+class RangeFinder {
+public:
+  Range find(Value value);
+
+private:
+  Range derive(Value value);
+  Range ofMap(rec::MapOp op);
+  Range mixture(rec::MapOp op);
+
+  llvm::DenseMap<Value, Range> known;
+};
+
+} // namespace
+
 /// a + (1 - a) * x with `a` in [0, 1] lies between one and x.
-static Range mixture(rec::MapOp op) {
+Range RangeFinder::mixture(rec::MapOp op) {
   const Range unknown{-infinity, infinity};
   auto product = op.getOperand(1).getDefiningOp<rec::MapOp>();
   if (!product || product.getKind() != MapKind::Mul)
     return unknown;
   Value weight = op.getOperand(0);
-  Range range = rangeOfValue(weight);
+  Range range = find(weight);
   auto rest = product.getOperand(0).getDefiningOp<rec::MapOp>();
   if (range.low < 0 || range.high > 1 || !rest ||
       rest.getKind() != MapKind::Sub || rest.getOperand(1) != weight ||
       !rec::isConstant(rest.getOperand(0), 1))
     return unknown;
-  Range other = rangeOfValue(product.getOperand(1));
+  Range other = find(product.getOperand(1));
   return {std::min(1.0, other.low), std::max(1.0, other.high)};
 }
 
@@ -114,8 +136,8 @@ static Range meet(const Range &a, const Range &b) {
 // Intervals
 //===----------------------------------------------------------------------===//
 
-static Range rangeOfMap(rec::MapOp op) {
-  auto operand = [&](int i) { return rangeOfValue(op.getOperand(i)); };
+Range RangeFinder::ofMap(rec::MapOp op) {
+  auto operand = [&](int i) { return find(op.getOperand(i)); };
   switch (op.getKind()) {
   case MapKind::Neg: {
     Range x = operand(0);
@@ -123,21 +145,17 @@ static Range rangeOfMap(rec::MapOp op) {
   }
   case MapKind::Add: {
     Range a = operand(0), b = operand(1);
-    return meet(plus(a, b), mixture(op));
+    return meet(add(a, b), mixture(op));
   }
   case MapKind::Sub: {
     Range a = operand(0), b = operand(1);
     bool falls = isAtLeast(op.getOperand(1), op.getOperand(0));
-    return meet(plus(a, {-b.high, -b.low}), {-infinity, falls ? 0 : infinity});
+    return meet(add(a, {-b.high, -b.low}), {-infinity, falls ? 0 : infinity});
   }
   case MapKind::Mul:
     return multiply(operand(0), operand(1));
-  case MapKind::Div: {
-    Range divisor = operand(1);
-    if (divisor.low <= 0 && divisor.high >= 0)
-      return {-infinity, infinity};
-    return multiply(operand(0), {1 / divisor.high, 1 / divisor.low});
-  }
+  case MapKind::Div:
+    return divide(operand(0), operand(1));
   case MapKind::Exp:
     return through([](double x) { return std::exp(x); }, operand(0));
   case MapKind::Sigmoid:
@@ -164,24 +182,35 @@ static Range rangeOfMap(rec::MapOp op) {
   }
 }
 
-Range rangeOfValue(Value value) {
+Range RangeFinder::derive(Value value) {
   Operation *op = value.getDefiningOp();
-  Range derived{-infinity, infinity};
-  if (auto map = dyn_cast_or_null<rec::MapOp>(op)) {
-    derived = rangeOfMap(map);
-  } else if (auto constant = dyn_cast_or_null<rec::ConstantOp>(op)) {
+  if (auto map = dyn_cast_or_null<rec::MapOp>(op))
+    return ofMap(map);
+  if (isa_and_nonnull<rec::RenameOp, rec::PickOp, rec::RepeatOp, rec::StopOp>(
+          op))
+    return find(op->getOperand(0));
+  if (auto constant = dyn_cast_or_null<rec::ConstantOp>(op)) {
     auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
     if (elements && elements.isSplat() &&
-        isa<FloatType>(elements.getElementType()))
-      derived.low = derived.high =
-          elements.getSplatValue<APFloat>().convertToDouble();
-  } else if (isa_and_nonnull<rec::RenameOp, rec::PickOp, rec::RepeatOp,
-                             rec::StopOp>(op)) {
-    derived = rangeOfValue(op->getOperand(0));
+        isa<FloatType>(elements.getElementType())) {
+      double number = elements.getSplatValue<APFloat>().convertToDouble();
+      return {number, number};
+    }
   }
-  if (auto known = rec::rangeOf(value))
-    derived = meet(derived, {known->first, known->second});
-  return derived;
+  return {-infinity, infinity};
 }
+
+Range RangeFinder::find(Value value) {
+  auto it = known.find(value);
+  if (it != known.end())
+    return it->second;
+  Range range = derive(value);
+  if (auto noted = rec::rangeOf(value))
+    range = meet(range, {noted->first, noted->second});
+  known[value] = range;
+  return range;
+}
+
+Range rangeOfValue(Value value) { return RangeFinder().find(value); }
 
 } // namespace trowel::explaining

@@ -14,7 +14,10 @@ struct Range {
   double low, high;
 };
 
+/// A sum; infinities that cancel leave nothing known.
+Range add(const Range &a, const Range &b);
 Range multiply(const Range &a, const Range &b);
+Range divide(const Range &a, const Range &b);
 
 /// From declared and inferred ranges of the program, through what the passes
 /// made of them.

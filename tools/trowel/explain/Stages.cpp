@@ -241,8 +241,9 @@ static void accumulate(std::optional<Text> &total, const Text &term) {
 }
 
 Text TokenEquations::textOf(rec::StageOp stage, rec::RowOp row) {
-  if (std::optional<Text> read = readAtEnd(stage, row))
-    return *read;
+  bool feeds = feedingRows(stage, /*scalars=*/true).contains(row);
+  if (std::optional<Text> read = readAtEnd(stage, row); read && !feeds)
+    return *read; // a row that feeds a write comes before the states
   std::optional<Text> total, read;
   if (row.getValue())
     total = expressions.print(row.getValue());
@@ -384,6 +385,17 @@ std::optional<Text> TokenEquations::runningSum(Value value, Block &block) {
   return Text{"prefix_sum(" + expressions.whole(map.getOperand(1)) + ")"};
 }
 
+/// A long expression that is used more than once gets a name.
+void TokenEquations::nameShared(rec::SequentialOp op, Value value) {
+  constexpr size_t longest = 60;
+  if (value.use_empty() || value.hasOneUse() ||
+      widthOf(expressions.whole(value)) <= longest)
+    return;
+  std::string name = expressions.freshName("e");
+  stages[op].push_back({name, expressions.whole(value)});
+  expressions.setText(value, {name});
+}
+
 void TokenEquations::describe(rec::SequentialOp op) {
   Block &block = op.getBody().front();
   SmallVector<StringAttr> names = rec::stringsOf(op.getStates());
@@ -400,8 +412,10 @@ void TokenEquations::describe(rec::SequentialOp op) {
     Value value = inner.getResult(0);
     std::string end = endOf(value);
     StringRef let = rec::nameOf(value);
-    if (end.empty() && let.empty())
+    if (end.empty() && let.empty()) {
+      nameShared(op, value);
       continue;
+    }
     if (std::optional<Text> total = runningSum(value, block)) {
       std::string name = let.empty() ? end : expressions.freshName(let.str());
       stages[op].push_back({name, total->whole()});

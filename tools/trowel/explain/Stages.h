@@ -59,6 +59,7 @@ private:
   std::optional<Text> readAtEnd(rec::StageOp stage, rec::AcrossOp across);
   void nameRow(rec::StageOp stage, rec::RowOp row);
   void nameScalar(rec::StageOp stage, rec::ScalarRowOp scalar);
+  void nameShared(rec::SequentialOp op, mlir::Value value);
   std::optional<Text> runningSum(mlir::Value value, mlir::Block &block);
   Text stateAtEnd(rec::StageOp stage, unsigned state);
 
