@@ -102,9 +102,11 @@ Sub<Arguments> addCommand(CLI::App &root, Command &command, const char *name,
 
 void addProgram(CLI::App *app, ProgramRequest &request) {
   app->add_option("file", request.path, "The program, a .trowel file")
+      ->type_name("")
       ->required();
   app->add_option("--attention", request.attention,
-                  "Which attention, if the file has several");
+                  "Which attention, if the file has several")
+      ->type_name("NAME");
   app->add_option("-D", request.sizes, "Another size: -D K=64")
       ->type_name("NAME=NUMBER")
       ->allow_extra_args(false);
@@ -116,7 +118,8 @@ void addCheck(CLI::App &root, Command &command) {
       "Find errors; compare every derived form with the meaning", checkFooter,
       runCheck);
   addProgram(app, arguments->program);
-  app->add_option("--seed", arguments->seed, "Other random inputs");
+  app->add_option("--seed", arguments->seed, "Other random inputs")
+      ->type_name("N");
   app->add_flag("--full-size", arguments->fullSize,
                 "Try these sizes only, however long it takes");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
@@ -148,14 +151,16 @@ void addRun(CLI::App &root, Command &command) {
                 "Refuse values outside the declared ranges");
   app->add_option("--threads", arguments->threads,
                   "How many; 0: one for each processor")
-      ->check(CLI::Range(0, 1024));
-  app->add_option("--target", arguments->target, "cpu");
+      ->type_name("N")
+      ->check(CLI::Range(0, 1024).description(""));
+  app->add_option("--target", arguments->target, "cpu, the only one yet")
+      ->type_name("NAME");
   app->add_flag("--meaning", arguments->meaning,
                 "Run the token-by-token meaning in float64 instead (slow)");
   app->add_option("--compare", arguments->compare,
                   "Compare the first N tokens with the meaning")
       ->type_name("N")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40).description(""));
   app->add_flag("--verbose", arguments->verbose,
                 "Say what was derived, and tokens per second");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
@@ -166,10 +171,12 @@ void addBuild(CLI::App &root, Command &command) {
       root, command, "build", "Print the program at a level of the compiler",
       buildFooter, runBuild);
   addProgram(app, arguments->program);
-  app->add_option("--emit", arguments->emit, "rec, chunk or llvm");
+  app->add_option("--emit", arguments->emit, "rec, chunk or llvm")
+      ->type_name("LEVEL");
   app->add_option("-o", arguments->output, "Write to this file")
       ->type_name("FILE");
-  app->add_option("--target", arguments->target, "cpu");
+  app->add_option("--target", arguments->target, "cpu, the only one yet")
+      ->type_name("NAME");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
 }
 
@@ -194,7 +201,9 @@ void addCatalogue(CLI::App &root, Command &command) {
       root, command, "new", "Write a first program to change",
       "  trowel new my_rule      writes my_rule.trowel",
       +[](const Name &name) { return runNew(name.name); });
-  fresh->add_option("name", created->name, "What to call it")->required();
+  fresh->add_option("name", created->name, "What to call it")
+      ->type_name("")
+      ->required();
 }
 
 /// A first word that is no command.
