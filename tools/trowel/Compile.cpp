@@ -107,18 +107,40 @@ std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
   return all;
 }
 
-std::string Compiler::describe(const Loaded &loaded) {
-  Timings unused;
-  std::swap(times, unused);
-  std::vector<StateInfo> states = classify(*lower(loaded, Level::NormalForm));
+/// What messages say of a compile; its time is not the compile's.
+Compiler::Derived Compiler::derive(const Loaded &loaded) {
+  Timings kept;
+  std::swap(times, kept);
+  Derived derived;
+  derived.states = classify(*lower(loaded, Level::NormalForm));
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
-  std::swap(times, unused);
-  std::string text = tool::describe(states);
-  int64_t tokens = 0;
+  std::swap(times, kept);
   // Programs ahead of the last compute what is reduced over heads.
   for (auto program : module->getOps<chunk::ProgramOp>())
-    tokens = program.getTokens();
-  return text + "; " + std::to_string(tokens) + " tokens a chunk";
+    derived.tokens = program.getTokens();
+  return derived;
+}
+
+std::string Compiler::describe(const Loaded &loaded) {
+  Derived derived = derive(loaded);
+  return tool::describe(derived.states) + "; " +
+         std::to_string(derived.tokens) + " tokens a chunk";
+}
+
+std::string Compiler::describeStates(const Loaded &loaded) {
+  Derived derived = derive(loaded);
+  std::string text;
+  for (const StateInfo &state : derived.states) {
+    text += "  " + state.name + ": ";
+    if (state.stateClass == StateClass::Chunk)
+      text += "matrix products over chunks of " +
+              std::to_string(derived.tokens) + " tokens\n";
+    else if (state.stateClass == StateClass::Scan)
+      text += "scan\n";
+    else
+      text += "token by token\n";
+  }
+  return text;
 }
 
 std::vector<StateInfo> classify(ModuleOp normalForm) {

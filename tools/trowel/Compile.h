@@ -45,9 +45,19 @@ public:
   /// chunk".
   std::string describe(const Loaded &loaded);
 
+  /// The same with a line for each state: "  S: matrix products over chunks of
+  /// 32 tokens".
+  std::string describeStates(const Loaded &loaded);
+
 private:
   Timings &times;
   mlir::MLIRContext context;
+
+  struct Derived {
+    std::vector<StateInfo> states;
+    int64_t tokens = 0; // in a chunk
+  };
+  Derived derive(const Loaded &loaded);
 };
 
 /// The states of a module in normal form, hidden ones left out.

@@ -139,8 +139,8 @@ std::optional<TensorMap> Run::computeOnCpu() {
   if (arguments.timing)
     timings.print(std::cerr, "file to executable code");
   if (arguments.verbose)
-    std::cerr << loaded->program.name << ": " << compiler.describe(*loaded)
-              << '\n';
+    std::cerr << loaded->program.name << '\n'
+              << compiler.describeStates(*loaded);
   ThreadPool pool(static_cast<unsigned>(arguments.threads));
   double seconds = 0;
   std::optional<TensorMap> results =
