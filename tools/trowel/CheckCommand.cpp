@@ -9,6 +9,7 @@
 #include "tools/trowel/Compile.h"
 #include "tools/trowel/Messages.h"
 #include "tools/trowel/Questions.h"
+#include "tools/trowel/Reduce.h"
 #include "tools/trowel/Thresholds.h"
 #include "tools/trowel/Trials.h"
 
@@ -19,44 +20,6 @@
 
 namespace trowel::tool {
 namespace {
-
-/// Float64 trials take too long where two axes are above this.
-constexpr int64_t smallEnough = 16;
-
-/// The sizes of the header, with the larger ones made small: halved until they
-/// are, or 12, 10, 8, …, so that no two agree by chance.
-CheckOptions smaller(const Loaded &loaded, bool halve) {
-  CheckOptions options;
-  int64_t next = smallEnough - 4;
-  for (const syntax::Size &size : loaded.attention->sizes) {
-    int64_t value = size.value;
-    for (const auto &[name, given] : loaded.options.sizes)
-      if (name == size.name.text)
-        value = given;
-    bool isLarge = value > smallEnough;
-    while (halve && value > smallEnough && value % 2 == 0)
-      value /= 2;
-    if (!halve && isLarge) {
-      value = next;
-      next = std::max<int64_t>(next - 2, 4);
-    }
-    options.sizes.emplace_back(size.name.text, value);
-  }
-  return options;
-}
-
-/// The program at sizes that float64 trials can bear; as it is if it cannot be
-/// had smaller.
-Loaded reduce(const Loaded &loaded) {
-  for (bool halve : {false, true}) {
-    CheckOptions options = smaller(loaded, halve);
-    CheckResult result = check(*loaded.file, *loaded.attention, options);
-    if (result.program)
-      return {loaded.source, loaded.file, loaded.attention, options,
-              std::move(*result.program)};
-  }
-  return loaded;
-}
 
 /// Whether one head's tensors at these sizes fit in memory comfortably.
 bool isBearable(const Program &program, const Batch &batch) {
@@ -143,7 +106,8 @@ void Check::checkCpu(const Loaded &program, const Trials &trials) {
     std::cerr << render(why, program.source);
     return;
   }
-  Verdict verdict = begin("CPU code in f32", program, trials, thresholds::cpu);
+  Verdict verdict =
+      begin("CPU code in f32", program, trials, allowedOnCpu(program.program));
   ThreadPool pool;
   for (const Trial &trial : trials.list) {
     std::optional<TensorMap> results =
@@ -151,7 +115,7 @@ void Check::checkCpu(const Loaded &program, const Trials &trials) {
     if (!results)
       internalError("there is no memory for a small trial");
     Comparison comparison = compare(trial, *results);
-    bool isTest = comparison.ratio <= thresholds::cpu ||
+    bool isTest = comparison.ratio <= verdict.threshold ||
                   sensitivity(program.program, trial) < thresholds::lastBit;
     if (isTest)
       verdict.add(trial, comparison);

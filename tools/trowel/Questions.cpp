@@ -3,6 +3,8 @@
 //
 #include "tools/trowel/Questions.h"
 
+#include "tools/trowel/Thresholds.h"
+
 #include <algorithm>
 #include <set>
 
@@ -29,6 +31,11 @@ const Expr *find(const Program &program, const std::vector<Expr::Kind> &kinds) {
     if (const Expr *found = findIn(*statement.value, kinds, seen))
       return found;
   return nullptr;
+}
+
+double allowedOnCpu(const Program &program) {
+  return has(program, {Expr::Kind::Cast}) ? thresholds::cpuWithCasts
+                                          : thresholds::cpu;
 }
 
 std::string describeSizes(const Program &program) {

@@ -19,6 +19,9 @@ inline bool has(const Program &program, const std::vector<Expr::Kind> &kinds) {
   return find(program, kinds) != nullptr;
 }
 
+/// The error ratio that the program's CPU code may have.
+double allowedOnCpu(const Program &program);
+
 /// "K = 64, V = 128": every size and dim.
 std::string describeSizes(const Program &program);
 

@@ -14,7 +14,6 @@
 #include "tools/trowel/Questions.h"
 #include "tools/trowel/RunFiles.h"
 #include "tools/trowel/Slice.h"
-#include "tools/trowel/Thresholds.h"
 
 #include <chrono>
 #include <cstdio>
@@ -182,7 +181,7 @@ bool Run::compareWithMeaning(const TensorMap &results) const {
       static_cast<long long>(corner.batch.tokens),
       corner.batch.heads == call.batch.heads ? "all heads" : "the first head",
       worst.ratio, name.c_str());
-  if (worst.ratio <= thresholds::cpu)
+  if (worst.ratio <= allowedOnCpu(program))
     return true;
   std::string reason = worst.reason.empty() ? "" : ": " + worst.reason;
   fail("the results of `" + program.name + "` differ from its meaning" + name +
