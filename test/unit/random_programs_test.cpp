@@ -14,6 +14,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <sstream>
+
 using namespace trowel;
 using namespace trowel::test;
 
@@ -24,6 +27,37 @@ struct Outcome {
   std::string detail;
   bool chunked = false;
 };
+
+/// The largest root mean square of a difference. What decays or cancels leaves
+/// the rounding of what it was, so besides the ratio to the result an error of
+/// some roundings of the states and inputs at the start, which are about one, is
+/// no fault.
+double largestDifference(const TensorMap &actual, const TensorMap &reference) {
+  double largest = 0;
+  for (const auto &[name, tensor] : reference) {
+    auto other = actual.find(name);
+    if (other == actual.end() || other->second.shape != tensor.shape)
+      return std::numeric_limits<double>::infinity();
+    double sum = 0;
+    for (size_t i = 0; i < tensor.data.size(); ++i) {
+      double difference = other->second.data[i] - tensor.data[i];
+      sum += difference * difference;
+    }
+    if (!std::isfinite(sum))
+      return std::numeric_limits<double>::infinity();
+    if (!tensor.data.empty())
+      largest = std::max(
+          largest, std::sqrt(sum / static_cast<double>(tensor.data.size())));
+  }
+  return largest;
+}
+
+std::string inWords(const Comparison &comparison) {
+  std::ostringstream text;
+  text << comparison.name << " is off by " << comparison.ratio << " "
+       << comparison.reason;
+  return text.str();
+}
 
 Outcome tryProgram(const RandomProgram &random) {
   Checked checked = checkText(random.text());
@@ -45,10 +79,10 @@ Outcome tryProgram(const RandomProgram &random) {
       return {Outcome::Kind::Differs, "a pass failed"};
     TensorMap actual = evaluateChunks(*derived.module, batch, arguments);
     Comparison comparison = compare(actual, meaning, magnitudes);
-    if (!(comparison.ratio < 1e-9))
+    if (!(comparison.ratio < 1e-9) &&
+        !(largestDifference(actual, meaning) < 1e-13))
       return {Outcome::Kind::Differs,
-              "C = " + std::to_string(tokens) + ": " + comparison.name + " is off by " +
-                  std::to_string(comparison.ratio) + " " + comparison.reason};
+              "C = " + std::to_string(tokens) + ": " + inWords(comparison)};
   }
   return outcome;
 }
@@ -84,10 +118,8 @@ Outcome tryCpu(const RandomProgram &random) {
   flush(actual);
   flush(meaning);
   Comparison comparison = compare(actual, meaning, magnitudes);
-  if (!(comparison.ratio < 1e-5))
-    return {Outcome::Kind::Differs, "CPU: " + comparison.name + " is off by " +
-                                        std::to_string(comparison.ratio) + " " +
-                                        comparison.reason};
+  if (!(comparison.ratio < 1e-5) && !(largestDifference(actual, meaning) < 5e-7))
+    return {Outcome::Kind::Differs, "CPU: " + inWords(comparison)};
   return {Outcome::Kind::Agrees, ""};
 }
 
