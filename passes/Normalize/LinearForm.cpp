@@ -31,6 +31,15 @@ Factor FormAlgebra::multiply(const Factor &a, const Factor &b) {
 }
 
 std::optional<Factor> FormAlgebra::separate(Value coefficient) {
+  auto it = separated.find(coefficient);
+  if (it != separated.end())
+    return it->second;
+  std::optional<Factor> factor = separateNew(coefficient);
+  separated[coefficient] = factor;
+  return factor;
+}
+
+std::optional<Factor> FormAlgebra::separateNew(Value coefficient) {
   if (axes.onlyKey(coefficient))
     return Factor{coefficient, Value()};
   if (axes.onlyValue(coefficient))
@@ -67,6 +76,36 @@ std::optional<Factor> FormAlgebra::separate(Value coefficient) {
 }
 
 bool FormAlgebra::decompose(Value matrix, SmallVectorImpl<Factor> &terms) {
+  constexpr size_t most = 256; // more terms are no small rank
+  auto it = decomposed.find(matrix);
+  if (it == decomposed.end()) {
+    SmallVector<Factor> all;
+    std::optional<SmallVector<Factor>> merged;
+    if (decomposeNew(matrix, all)) {
+      merged.emplace();
+      for (const Factor &term : all)
+        addTerm(*merged, term);
+      if (merged->size() > most)
+        merged.reset();
+    }
+    it = decomposed.insert({matrix, merged}).first;
+  }
+  if (it->second)
+    llvm::append_range(terms, *it->second);
+  return it->second.has_value();
+}
+
+/// Adds a term to those with the same value part.
+void FormAlgebra::addTerm(SmallVectorImpl<Factor> &terms, const Factor &term) {
+  auto *same = llvm::find_if(
+      terms, [&](const Factor &other) { return other.value == term.value; });
+  if (same == terms.end())
+    terms.push_back(term);
+  else
+    same->key = values.add(same->key, term.key);
+}
+
+bool FormAlgebra::decomposeNew(Value matrix, SmallVectorImpl<Factor> &terms) {
   if (auto factor = separate(matrix)) {
     terms.push_back(*factor);
     return true;

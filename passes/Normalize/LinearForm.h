@@ -83,8 +83,15 @@ public:
       unsigned index, mlir::Value coefficient);
 
 private:
+  std::optional<Factor> separateNew(mlir::Value coefficient);
+  bool decomposeNew(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
+  void addTerm(llvm::SmallVectorImpl<Factor> &terms, const Factor &term);
+
   rec::ValueBuilder &values;
   const StageAxes &axes;
+  // Values share parts; each is looked at once.
+  llvm::DenseMap<mlir::Value, std::optional<Factor>> separated;
+  llvm::DenseMap<mlir::Value, std::optional<llvm::SmallVector<Factor>>> decomposed;
 };
 
 } // namespace trowel

@@ -110,6 +110,30 @@ TEST(ExplainCosts, CountsDenseProducts) {
   EXPECT_EQ(productsOf("S *= a S += k * (v - k @ S)"), 163840);
 }
 
+/// `first`, then 60 times what was there combined with itself.
+std::string doubled(const std::string &first, const std::string &sign,
+                    const std::string &update) {
+  std::string text = "attention a(K = 16, V = 16) {\n  in q, k : bf16[K]\n"
+                     "  in v : bf16[V]\n  state S : f32[K, V]\n  let m0 = " +
+                     first + "\n";
+  for (int i = 0; i < 60; ++i) {
+    std::string m = "m" + std::to_string(i);
+    text += "  let m" + std::to_string(i + 1) + " = " + m + sign + m + "\n";
+  }
+  return text + "  " + update + "\n  out o : bf16[V] = q @ S\n}\n";
+}
+
+// Values share parts; whoever looks at a part once for each use never ends.
+TEST(ExplainTime, EndsWhereValuesShareParts) {
+  for (const std::string &text :
+       {doubled("k * v", " * ", "S = m60 * S + k * v"),
+        doubled("k * v", " + ", "S += m60"),
+        doubled("S", " + ", "S = m60 + k * v")})
+    EXPECT_NE(explained("a.trowel", text).find("  1  S  chunk"),
+              std::string::npos)
+        << text;
+}
+
 INSTANTIATE_TEST_SUITE_P(Programs, Explain, ::testing::ValuesIn(programs()),
                          [](const auto &info) { return stemOf(info.param); });
 
