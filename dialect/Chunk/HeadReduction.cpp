@@ -14,8 +14,13 @@ std::vector<HeadReduction> headReductions(Operation *program) {
     return result;
   for (auto entry : heads.getAsRange<DictionaryAttr>()) {
     auto text = [&](StringRef key) { return entry.getAs<StringAttr>(key).str(); };
-    result.push_back({text("name"), *rec::symbolizeReduceKind(text("kind")),
-                      *rec::symbolizeSharingKind(text("to"))});
+    HeadReduction reduction{text("name"), *rec::symbolizeReduceKind(text("kind")),
+                            *rec::symbolizeSharingKind(text("to"))};
+    program->walk([&](rec::OutputOp output) {
+      if (output.getName() == reduction.name)
+        reduction.integer = output.getDtype() == rec::DTypeKind::I32;
+    });
+    result.push_back(reduction);
   }
   return result;
 }

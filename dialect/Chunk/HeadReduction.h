@@ -19,6 +19,7 @@ struct HeadReduction {
   std::string name;      // of the output, and of the later programs' input
   rec::ReduceKind kind;
   rec::SharingKind to;   // Grouped or Shared
+  bool integer = false;  // of i32 values: sums wrap
 };
 
 /// The reductions that follow `program`, a `rec.program` or `chunk.program`.
@@ -46,6 +47,9 @@ void reduceHeads(const HeadReduction &reduction, const Element *operand,
       }
       if (reduction.kind == rec::ReduceKind::Mean)
         value /= static_cast<Element>(members);
+      if (reduction.integer)
+        value = static_cast<Element>(
+            static_cast<int32_t>(static_cast<int64_t>(value)));
       result[i * size + j] = value;
     }
 }

@@ -16,6 +16,7 @@
 #include "passes/Normalize/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -48,6 +49,12 @@ llvm::SetVector<Operation *> history(ArrayRef<Value> values) {
         work.push_back(update.getValue());
   }
   return ops;
+}
+
+/// The type in which a value goes from one program to the next.
+rec::DTypeKind passedAs(Value value) {
+  return getElementTypeOrSelf(value).isInteger(32) ? rec::DTypeKind::I32
+                                                   : rec::DTypeKind::F32;
 }
 
 class HeadSplitter {
@@ -105,7 +112,8 @@ void HeadSplitter::replaceByInput(rec::ReduceHeadsOp reduction) {
   auto input = rec::InputOp::create(
       builder, reduction.getLoc(), reduction.getType(),
       builder.getStringAttr("heads." + std::to_string(index)),
-      rec::DTypeKindAttr::get(builder.getContext(), rec::DTypeKind::F32),
+      rec::DTypeKindAttr::get(builder.getContext(),
+                              passedAs(reduction.getResult())),
       reduction.getToAttr(), builder.getArrayAttr(layout), ArrayAttr());
   reduction.getResult().replaceAllUsesWith(input.getResult());
   reduction.erase();
@@ -130,7 +138,7 @@ void HeadSplitter::keepOnlyOperands(rec::ProgramOp copy, unsigned phase,
     for (StringAttr axis : rec::axesOf(operand))
       layout.push_back(axis);
     std::string name = "heads." + std::to_string(index);
-    rec::OutputOp::create(builder, reduction.getLoc(), name, rec::DTypeKind::F32,
+    rec::OutputOp::create(builder, reduction.getLoc(), name, passedAs(operand),
                           rec::SharingKind::Head, builder.getArrayAttr(layout),
                           /*debug=*/false, operand);
     heads.push_back(builder.getDictionaryAttr(

@@ -96,7 +96,7 @@ TensorMap Tensors::results() const {
   return results;
 }
 
-/// [B, T, H, sizes] to [B, T, sizes] or [B, T, G, sizes], in f32.
+/// [B, T, H, sizes] to [B, T, sizes] or [B, T, G, sizes], in f32 or i32.
 Tensor reduced(const HeadReduction &reduction, const Tensor &operand,
                const Batch &batch) {
   std::vector<int64_t> shape = operand.shape;
@@ -106,9 +106,10 @@ Tensor reduced(const HeadReduction &reduction, const Tensor &operand,
   Tensor result(shape);
   int64_t rows = batch.batch * batch.tokens;
   reduceHeads(reduction, operand.data.data(), rows, batch.heads, batch.groups,
-              operand.elementCount() / (rows * batch.heads),
+              operand.elementCount() / std::max<int64_t>(1, rows * batch.heads),
               result.data.data());
-  roundToType(result, DType::F32);
+  if (!reduction.integer)
+    roundToType(result, DType::F32);
   return result;
 }
 
