@@ -1,7 +1,8 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A delay within a recurrence becomes a hidden state:
+// A delay within a recurrence, or of a matrix state as a whole, becomes a hidden
+// state:
 //
 //   %r = rec.contract %k, %S over ["K"]            %d = rec.state "delay.0" hidden
 //   %d = rec.delay %r by 1                    →    %r = rec.contract %k, %S …
@@ -28,6 +29,16 @@ bool isWithinRecurrence(rec::DelayOp delay, const StateGraph &graph,
         llvm::is_contained(graph.updateSlice(component), delay.getOperation()))
       return true;
   return false;
+}
+
+/// The delayed value is a matrix that reads a state of the same axes. As a state
+/// it may join that one's stage; kept for every token it would be large.
+bool isOfWholeState(rec::DelayOp delay, const StateGraph &graph) {
+  ArrayRef<StringAttr> axes = rec::axesOf(delay.getOperand());
+  llvm::BitVector read = graph.dependences(delay.getOperand());
+  return axes.size() >= 2 && llvm::any_of(read.set_bits(), [&](unsigned i) {
+           return rec::axesOf(graph.state(i).getResult()) == axes;
+         });
 }
 
 void replaceByStates(rec::DelayOp delay, unsigned &counter) {
@@ -60,7 +71,8 @@ struct DelaysToStates : impl::DelaysToStatesBase<DelaysToStates> {
       StateGraph graph(program);
       SmallVector<llvm::BitVector> components = graph.components();
       for (auto delay : program.getBody().getOps<rec::DelayOp>())
-        if (isWithinRecurrence(delay, graph, components))
+        if (isWithinRecurrence(delay, graph, components) ||
+            isOfWholeState(delay, graph))
           within.push_back(delay);
     }
     unsigned counter = 0;

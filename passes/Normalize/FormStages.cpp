@@ -128,13 +128,16 @@ bool takesWhole(const StateGraph &graph, const llvm::BitVector &later,
     return axes.size() >= 2 && graph.dependences(operand).test(i) &&
            rec::axesOf(operand) == axes;
   };
+  SmallVector<Value> used;
+  for (unsigned i : later.set_bits()) // it may become a copy, as delays do
+    used.push_back(graph.update(i)->getOperand(0));
   for (Operation *op : graph.updateSlice(later))
     if (isa<rec::MapOp>(op))
-      for (Value operand : op->getOperands())
-        for (unsigned i : earlier.set_bits())
-          if (isWhole(operand, i))
-            return true;
-  return false;
+      llvm::append_range(used, op->getOperands());
+  return llvm::any_of(used, [&](Value value) {
+    return llvm::any_of(earlier.set_bits(),
+                        [&](unsigned i) { return isWhole(value, i); });
+  });
 }
 
 bool reads(const StateGraph &graph, const llvm::BitVector &later,

@@ -11,7 +11,8 @@ def DelaysToStates : Pass<"rec-delays-to-states", "::trowel::rec::ProgramOp"> {
   let description = [{
     `x[t - 1]`, where x reads a state whose update reads `x[t - 1]`, is part of
     the recurrence: it becomes a hidden state that takes the value of x at the
-    end of each token. Delays outside of every recurrence stay as they are.
+    end of each token. So does a delayed matrix state. Other delays outside of
+    every recurrence stay as they are.
   }];
 }
 

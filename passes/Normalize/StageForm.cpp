@@ -361,6 +361,8 @@ bool StageForm::visitSum(Operation *op, Value summed, Value factor,
     return readAcross(op, form, factor, over);
   if (allValue && slice.contains(op))
     return readScalar(op, form, factor, over);
+  if (anyKey && !form.contracted)
+    return readEverywhere(op, summed, factor, over);
   return makeOpaque(op, "the state, or a read of it, is summed along " +
                             listAxes(over) +
                             ", which the stage's other reads keep apart");
@@ -417,6 +419,38 @@ bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
   if (result.constant && !axes.onlyValue(result.constant))
     return makeOpaque(op, "the read leaves a key axis open");
   forms[op->getResult(0)] = result;
+  return true;
+}
+
+/// Contracts key and value axes at once: the keys first, then what is left.
+bool StageForm::readEverywhere(Operation *op, Value summed, Value factor,
+                               ArrayRef<StringAttr> over) {
+  std::optional<Factor> parts =
+      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
+  if (!parts)
+    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+  SmallVector<StringAttr> keys, rest;
+  for (StringAttr axis : over)
+    (axes.isValue(axis) ? rest : keys).push_back(axis);
+  if (rest.size() != axes.value.size())
+    return makeOpaque(op, readsDiffer(op, over, axes.key));
+  Value vector = values.contract(parts->key, summed, keys);
+  if (slice.contains(op))
+    slice.insert(vector.getDefiningOp());
+  if (!forms.count(vector) && !opaque.count(vector))
+    read(vector.getDefiningOp(), forms.find(summed)->second, parts->key, keys);
+  if (problem)
+    return false;
+  if (slice.contains(op) && forms.count(vector)) {
+    LinearForm form = forms.find(vector)->second;
+    return readScalar(op, form, parts->value, rest);
+  }
+  if (!materialise(vector))
+    return false;
+  Value scalar = values.contract(
+      vector, parts->value ? parts->value : values.real(1), rest);
+  rewritten.push_back({op->getResult(0), scalar});
+  opaque.insert({op->getResult(0), readsDiffer(op, over, axes.key)});
   return true;
 }
 

@@ -89,6 +89,11 @@ public:
   const llvm::MapVector<mlir::Value, unsigned> &outputs() const {
     return outputRows;
   }
+  /// Values of the program, and what to compute from the stage's results in
+  /// their place.
+  llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> replacements() const {
+    return rewritten;
+  }
   rec::ValueBuilder &valueBuilder() { return values; }
 
 private:
@@ -99,6 +104,9 @@ private:
                 llvm::ArrayRef<mlir::StringAttr> over);
   bool read(mlir::Operation *op, const LinearForm &form, mlir::Value factor,
             llvm::ArrayRef<mlir::StringAttr> over);
+  bool readEverywhere(mlir::Operation *op, mlir::Value summed,
+                      mlir::Value factor,
+                      llvm::ArrayRef<mlir::StringAttr> over);
   bool readScalar(mlir::Operation *op, const LinearForm &form,
                   mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
   bool readAcross(mlir::Operation *op, const LinearForm &form,
@@ -147,6 +155,7 @@ private:
   llvm::SmallVector<Across, 0> acrossList;
   llvm::SmallVector<ScalarRead> scalarList;
   llvm::MapVector<mlir::Value, unsigned> outputRows;
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> rewritten;
   mlir::Value decay;
   Phase phase = Phase::Walk;
   bool decayKnown = false;

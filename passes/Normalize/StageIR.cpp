@@ -152,6 +152,8 @@ void StageEmitter::emit() {
     results.push_back(emitAcross(across));
   rec::YieldOp::create(builder, location, results);
 
+  for (const auto &[value, instead] : form.replacements())
+    Value(value).replaceAllUsesWith(instead);
   unsigned next = 0;
   for (const auto &[value, row] : form.outputs())
     Value(value).replaceAllUsesWith(stage.getResult(next++));

@@ -147,6 +147,24 @@ const Trap traps[] = {
     {"SumOverHeads", "chunk",
      "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ S)\n"
      "let r = q @ S\n out o : f32[V] = r * rsqrt(sum[heads](r * r) + 1)"},
+    {"WholeNumbersOverHeads", "chunk",
+     "in n : i32\n in m : i32 grouped\n state S : f32[K, V]\n"
+     "S += where(sum[heads](n) > 0, 1, 0.5) * k * v\n out o : f32[V] = q @ S\n"
+     "out p : i32 shared = sum[heads](n * 70000 * t)\n"
+     "out r : f32 grouped = max[group](n + t) - m"},
+    {"OutputAlongEveryAxis", "chunk",
+     "state S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n"
+     "out o : f32 = (q * vv) @ S\n out p : f32 = sum[K, V](S * c * cv)"},
+    {"ScalarReadByAnOuterProduct", "chunk",
+     "state S : f32[K, V]\n S = 0.9 * S + 0.3 * k * v * (1 - (kk * vv) @ S)\n"
+     "out o : f32[V] = q @ S"},
+    {"DelayedState", "chunk",
+     "state S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n let P = S\n"
+     "out o : f32[V] = q @ P[t - 2] - b @ S"},
+    {"DelayedStateEntersAnother", "chunk",
+     "state Z, S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n let P = S\n"
+     "Z = 0.5 * Z + 0.2 * P[t - 1] - 0.1 * kk * (kk @ Z)\n"
+     "out o : f32[V] = q @ Z"},
     {"StaleState", "refused",
      "state S : f32[K, V]\n S += k * (v - k @ stale(S, 8))\n"
      "out o : f32[V] = q @ S"},
