@@ -43,7 +43,13 @@ std::string explain(const Program &program, const SourceFile &source,
   for (auto [i, normal, chunk] : llvm::enumerate(normals, chunks)) {
     Expressions expressions(normal, program.sizes);
     TokenEquations equations(normal, expressions);
-    Context context{program, source, normal, chunk, expressions, equations};
+    Context context{program,
+                    source,
+                    normal,
+                    chunk,
+                    expressions,
+                    equations,
+                    i + 1 == normals.size()};
     if (i == 0)
       text += describeHeader(context);
     if (normals.size() > 1)

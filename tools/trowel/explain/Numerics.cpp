@@ -158,8 +158,9 @@ std::string narrowNames(const std::vector<Declaration> &list) {
 
 void Numerics::roundings() {
   item("products and sums are in f32");
-  if (std::string names = narrowNames(context.program.outputs); !names.empty())
-    item("rounded once, when stored: " + names);
+  std::string outputs = narrowNames(context.program.outputs);
+  if (context.isLast && !outputs.empty())
+    item("rounded once, when stored: " + outputs);
   if (std::string names = narrowNames(context.program.states); !names.empty())
     item("rounded between calls, f32 within one: " + names);
   rec::ProgramOp program = context.normal;

@@ -21,6 +21,7 @@ struct Context {
   chunk::ProgramOp chunk;
   Expressions &expressions;
   TokenEquations &equations;
+  bool isLast; // of the module's programs: its outputs are the program's
 
   int64_t tokens() const {
     return const_cast<chunk::ProgramOp &>(chunk).getTokens();

@@ -244,19 +244,18 @@ Text TokenEquations::textOf(rec::StageOp stage, rec::RowOp row) {
   bool feeds = feedingRows(stage, /*scalars=*/true).contains(row);
   if (std::optional<Text> read = readAtEnd(stage, row); read && !feeds)
     return *read; // a row that feeds a write comes before the states
-  std::optional<Text> total, read;
+  std::optional<Text> total, scaled;
   if (row.getValue())
     total = expressions.print(row.getValue());
   for (auto [state, coefficient] : llvm::zip(row.getStates(), row.getReads())) {
-    Text text{stateName(stage, state).str()},
-        factor = expressions.print(coefficient);
+    Text text{stateName(stage, state).str()};
+    Text factor = expressions.print(coefficient);
     bool whole = rec::axesOf(coefficient).empty();
-    accumulate(read, whole ? product(factor, text) : contraction(factor, text));
+    accumulate(row.getScale() ? scaled : total,
+               whole ? product(factor, text) : contraction(factor, text));
   }
-  if (read)
-    accumulate(total, row.getScale()
-                          ? product(expressions.print(row.getScale()), *read)
-                          : *read);
+  if (scaled)
+    accumulate(total, product(expressions.print(row.getScale()), *scaled));
   for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings()))
     accumulate(total,
                product(expressions.print(coupling), expressions.print(other)));

@@ -91,7 +91,7 @@ std::string describeWork(const Context &context) {
            "counts one.",
            "  ", 2);
   double bytes = trafficOf(context);
-  if (bytes > 0)
+  if (bytes > 0 && context.isLast)
     text +=
         wrap(byteCount(int64_t(bytes)) + " per token and head in and out: " +
                  ratio(work.total() / bytes) + " operations a byte.",
