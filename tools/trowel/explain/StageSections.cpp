@@ -51,7 +51,17 @@ std::string describeStages(const Context &context) {
   }
   if (rows.empty())
     return "\nStages: none. Every token is computed by itself.\n";
-  return "\nStages, in the order in which they run\n" + table(rows, 2);
+  std::string text =
+      "\nStages, in the order in which they run\n" + table(rows, 2);
+  std::vector<std::string> hidden;
+  for (auto state : program.getBody().front().getOps<rec::StateOp>())
+    if (state.getHidden())
+      hidden.push_back(state.getName().str());
+  if (!hidden.empty())
+    text += wrap(enumerate(hidden) +
+                     ": kept from token to token for a delay or a running sum.",
+                 "  ", 2);
+  return text;
 }
 
 //===----------------------------------------------------------------------===//
