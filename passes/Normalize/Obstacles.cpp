@@ -5,6 +5,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <cmath>
+
 using namespace mlir;
 using trowel::rec::MapKind;
 
@@ -104,6 +106,25 @@ Obstacle mixedChannels(Operation *rename) {
           "multiply the state by a full matrix",
           "scale the state elementwise, or change it by outer products: "
           "`S += k * (v - k @ S)`"};
+}
+
+std::optional<Obstacle> infiniteStart(rec::StateOp state) {
+  if (!state.getInitial())
+    return std::nullopt;
+  SmallVector<Value> work{state.getInitial()};
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    if (!op)
+      continue;
+    if (rec::isConstant(op->getResult(0), HUGE_VAL) ||
+        rec::isConstant(op->getResult(0), -HUGE_VAL))
+      return Obstacle{state.getLoc(),
+                      "the state starts at an infinity: products with a factor "
+                      "of zero would make it a NaN",
+                      "start it at a finite number"};
+    llvm::append_range(work, op->getOperands());
+  }
+  return std::nullopt;
 }
 
 Obstacle readsDiffer(Operation *read, ArrayRef<StringAttr> over,

@@ -131,6 +131,9 @@ bool StageForm::build() {
   if (axes.key.empty())
     return reject(graph.state(members[0]),
                   "the update is elementwise: no axis is contracted");
+  for (unsigned number : members)
+    if (auto why = infiniteStart(graph.state(number)))
+      return reject(*why);
   for (Operation &op : program.getBody().front()) {
     if (isa<rec::UpdateOp>(op))
       continue;

@@ -147,6 +147,9 @@ const Trap traps[] = {
     {"SumOverHeads", "chunk",
      "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ S)\n"
      "let r = q @ S\n out o : f32[V] = r * rsqrt(sum[heads](r * r) + 1)"},
+    {"StateStartsAtMinusInfinity", "token|scan",
+     "state S : f32[K, V] = -inf\n S = where(t == 0, 0, S)\n"
+     "S = 0.9 * S + k * v\n out o : f32[V] = q @ S"},
     {"WholeNumbersOverHeads", "chunk",
      "in n : i32\n in m : i32 grouped\n state S : f32[K, V]\n"
      "S += where(sum[heads](n) > 0, 1, 0.5) * k * v\n out o : f32[V] = q @ S\n"
