@@ -101,7 +101,10 @@ compile(ModuleOp source, const CpuOptions &options,
   chunk::ProgramOp program = *programs.begin();
   loadTargetDialects(*source.getContext());
   OwningOpRef<ModuleOp> target = ModuleOp::create(program.getLoc());
-  Emitter emitter(program, *target);
+  bool wide = !options.narrow &&
+              llvm::StringRef(machineBuilder.getFeatures().getString())
+                  .contains("+avx512f");
+  Emitter emitter(program, *target, wide);
   if (!emitter.emit())
     return llvm::createStringError(emitter.error);
   watch.lap("emit");

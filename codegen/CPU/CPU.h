@@ -19,6 +19,9 @@ namespace trowel::cpu {
 struct CpuOptions {
   /// LLVM's optimisation level, 0 to 3.
   unsigned optimisation = 3;
+  /// Leave the second half of the machine's vector registers alone even if it
+  /// has 32 of 512 bits. The bits of the results are the same.
+  bool narrow = false;
   /// Run MLIR's verifier over the generated code.
   bool verify = true;
 };

@@ -20,11 +20,11 @@ void Emitter::emitGram(chunk::GramOp op) {
   for (auto [to, from] : phi.blocks)
     phi.states = std::max({phi.states, to + 1, from + 1});
   View out = define(op.getResult());
-  fill(out, 0);
-  if (chunkTokens > 1) {
-    if (phi.axes(token).empty())
+  if (!gramByBlocks(op, phi, out)) {
+    fill(out, 0);
+    if (chunkTokens > 1 && phi.axes(token).empty())
       gramByFactors(op, phi, out);
-    else
+    else if (chunkTokens > 1)
       gramByColumns(op, phi, out);
   }
   gramDiagonal(op, out);

@@ -99,8 +99,9 @@ void Emitter::collectLeaves(Value value, bool root,
                             SmallVectorImpl<rec::ContractOp> &products) {
   if (isSplat(value) || llvm::is_contained(leaves, value))
     return;
-  if (value.getDefiningOp() && liveness.isAbsorbed(value.getDefiningOp())) {
-    products.push_back(value.getDefiningOp<rec::ContractOp>());
+  Operation *source = Liveness::rootOf(value).getDefiningOp();
+  if (source && liveness.isAbsorbed(source)) {
+    products.push_back(cast<rec::ContractOp>(source));
     return;
   }
   if (!isNode(liveness, value, root)) {
@@ -118,7 +119,7 @@ Value Emitter::evaluateTree(Value value, bool root,
   if (leaf != leaves.end())
     return leaf->second;
   Operation *op = value.getDefiningOp();
-  if (liveness.isAbsorbed(op))
+  if (liveness.isAbsorbed(Liveness::rootOf(value).getDefiningOp()))
     return Value();
   if (auto constant = dyn_cast<rec::ConstantOp>(op)) {
     auto elements = cast<DenseElementsAttr>(constant.getValue());

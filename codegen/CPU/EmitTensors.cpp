@@ -91,10 +91,27 @@ void Emitter::emitInput(rec::InputOp op) {
   Value base =
       code.behind(tensorPointer(Argument::Role::Input, op.getName()), offset);
   View tensor = externalView(base, op.getType(), op.getLayout(), rowStride);
+  prefetches.push_back({base, rowStride, elements});
   if (tensor.last() != token && tensor.loadsWhole())
     views[op.getResult()] = tensor;
   else
     copy(define(op.getResult()), tensor);
+}
+
+/// Asks for an input's rows of the next chunk. Heads lie between the tokens of
+/// one head, so that the hardware sees no stream.
+void Emitter::emitPrefetch(const Prefetch &input) {
+  constexpr int64_t line = 16; // elements
+  Value next = code.index(chunkTokens);
+  code.loop(code.index(0), tokens, 1, [&](Value t) {
+    Value row =
+        code.behind(input.base, code.mul(code.add(t, next), input.rowStride));
+    for (int64_t i = 0; i < std::min<int64_t>(input.elements, 64 * line);
+         i += line)
+      LLVM::Prefetch::create(code.builder, code.location,
+                             code.behind(row, code.index(i)), /*rw=*/0,
+                             /*hint=*/2, /*cache=*/1);
+  });
 }
 
 void Emitter::emitParam(rec::ParamOp op) {

@@ -10,8 +10,8 @@ using namespace mlir;
 
 namespace trowel::cpu {
 
-Emitter::Emitter(chunk::ProgramOp program, ModuleOp target)
-    : program(program), code(target, program.getLoc()), kernels(code),
+Emitter::Emitter(chunk::ProgramOp program, ModuleOp target, bool wide)
+    : program(program), code(target, program.getLoc()), kernels(code, wide),
       liveness(program), order(rec::AxisOrder::around(program)),
       chunkTokens(program.getTokens()) {
   MLIRContext *context = program.getContext();
@@ -107,7 +107,8 @@ void Emitter::makeEntry() {
 static bool readsInPlace(Value value, Value state, const Liveness &liveness,
                          bool root) {
   Operation *op = value.getDefiningOp();
-  bool product = op && liveness.isAbsorbed(op);
+  Operation *source = Liveness::rootOf(value).getDefiningOp();
+  bool product = source && liveness.isAbsorbed(source);
   bool node = op && isa<rec::MapOp, rec::CastOp>(op) &&
               (root || liveness.isInlined(op));
   if (node)
@@ -117,7 +118,7 @@ static bool readsInPlace(Value value, Value state, const Liveness &liveness,
   if (!product)
     return value == state || Liveness::rootOf(value) != state;
   // A product is added when the place is written already.
-  return llvm::none_of(op->getOperands(), [&](Value operand) {
+  return llvm::none_of(source->getOperands(), [&](Value operand) {
     return Liveness::rootOf(operand) == state;
   });
 }
@@ -201,6 +202,10 @@ void Emitter::emitBlock(Block &block) {
         isViewOperation(&op))
       continue;
     emitOperation(&op);
+    // One at a time, so that the loads find room beside the arithmetic.
+    if (!prefetches.empty() && block.getParentOp() == program &&
+        !isa<rec::InputOp, rec::StateOp, rec::ParamOp>(op))
+      emitPrefetch(prefetches.pop_back_val());
     auto past = expiring.upper_bound(liveness.stepOf(&op));
     for (auto it = expiring.begin(); it != past; ++it)
       workspace.release(it->second);

@@ -38,7 +38,7 @@ struct Transition {
 
 class Emitter {
 public:
-  Emitter(chunk::ProgramOp program, mlir::ModuleOp target);
+  Emitter(chunk::ProgramOp program, mlir::ModuleOp target, bool wide);
 
   /// Writes the entry function; false leaves the reason in `error`.
   bool emit();
@@ -157,6 +157,7 @@ private:
   void emitGram(chunk::GramOp op);
   void gramByFactors(chunk::GramOp op, const Transition &phi, const View &out);
   void gramByColumns(chunk::GramOp op, const Transition &phi, const View &out);
+  bool gramByBlocks(chunk::GramOp op, const Transition &phi, const View &out);
   void gramDiagonal(chunk::GramOp op, const View &out);
   /// At row t the factors between the columns s < t and t, for `phi.reached()`;
   /// `use` gets them with the condition s < t.
@@ -203,6 +204,11 @@ private:
   void emitYield(chunk::YieldOp op);
   void emitDelay(rec::DelayOp op);
   void emitInput(rec::InputOp op);
+  struct Prefetch {
+    Value base, rowStride;
+    int64_t elements;
+  };
+  void emitPrefetch(const Prefetch &input);
   void emitParam(rec::ParamOp op);
   void emitOutput(rec::OutputOp op);
   void emitStateBegin(rec::StateOp op);
@@ -238,10 +244,10 @@ private:
   llvm::DenseMap<mlir::StringAttr, View> stateBuffers;
   llvm::DenseMap<Value, View> homes; // results that are written to a state
   llvm::DenseMap<mlir::Operation *, View> tails;
+  llvm::SmallVector<Prefetch> prefetches; // not yet written
   llvm::SmallVector<int64_t> scratchPlaces;
   /// Places by the step of the program after which nobody needs them.
   std::multimap<int64_t, int64_t> expiring;
-  int64_t step = 0;
 };
 
 } // namespace trowel::cpu

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The product keeps up to 16 accumulators of 16 floats in registers: 4 rows by
-// 64 columns, or 8 rows by 32 or 16. What remains of the rows goes one by one.
+// 64 columns, or 8 rows by 32 or 16; a quarter of that on machines with fewer
+// or shorter registers. What remains of the rows goes one by one. Every sum
+// runs in the same order in all of these.
 #include "codegen/CPU/Kernels.h"
 
 using namespace mlir;
@@ -54,13 +56,16 @@ void Kernels::productBody(ValueRange x) {
   auto downTo = [&](int64_t multiple) {
     return code.op<arith::AndIOp>(p.columns, code.index(-multiple));
   };
-  Value whole = downTo(64), half = downTo(32);
-  code.loop(code.index(0), whole, 64,
-            [&](Value column) { productPanel(p, accumulate, column, 4, 4); });
-  code.loop(whole, half, 32,
-            [&](Value column) { productPanel(p, accumulate, column, 2, 8); });
-  code.loop(half, p.columns, 16,
-            [&](Value column) { productPanel(p, accumulate, column, 1, 8); });
+  Value whole = wide ? downTo(64) : code.index(0), half = downTo(32);
+  if (wide)
+    code.loop(code.index(0), whole, 64,
+              [&](Value column) { productPanel(p, accumulate, column, 4, 4); });
+  code.loop(whole, half, 32, [&](Value column) {
+    productPanel(p, accumulate, column, 2, wide ? 8 : 2);
+  });
+  code.loop(half, p.columns, 16, [&](Value column) {
+    productPanel(p, accumulate, column, 1, wide ? 8 : 4);
+  });
 }
 
 void Kernels::productPanel(const Product &p, Value accumulate, Value column,

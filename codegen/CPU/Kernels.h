@@ -44,7 +44,8 @@ struct Transposition {
 
 class Kernels {
 public:
-  explicit Kernels(Code &code) : code(code) {}
+  /// `wide`: the machine has 32 registers of 512 bits for accumulators.
+  Kernels(Code &code, bool wide) : code(code), wide(wide) {}
 
   void product(const Product &product);
   void triangle(const Triangle &triangle);
@@ -66,6 +67,7 @@ private:
   void call(mlir::func::FuncOp function, mlir::ValueRange arguments);
 
   Code &code;
+  bool wide;
 };
 
 } // namespace trowel::cpu

@@ -95,13 +95,24 @@ static bool isSum(Operation *op) {
          cast<RankedTensorType>(map.getType()).getElementType().isF32();
 }
 
+/// The one user of a value, behind parts of it that are all of it.
+static Operation *onlyUser(Operation *op) {
+  Operation *user = *op->getResult(0).user_begin();
+  while (isa<rec::PickOp, rec::StopOp>(user) &&
+         user->getResult(0).hasOneUse() &&
+         wideAxes(user->getResult(0).getType()) ==
+             wideAxes(op->getResult(0).getType()))
+    user = *user->getResult(0).user_begin();
+  return user;
+}
+
 /// Sums with a contraction in them have a place, in which it adds up.
 void Liveness::absorb(Block &block) {
   DenseSet<Operation *> sums;
   for (Operation &op : block) {
     if (op.getNumResults() != 1 || !op.getResult(0).hasOneUse())
       continue;
-    Operation *user = *op.getResult(0).user_begin();
+    Operation *user = onlyUser(&op);
     if (isa<rec::ContractOp>(op) && user->getBlock() == &block && isSum(user) &&
         isInvariant(&op) == isInvariant(user) &&
         wideAxes(op.getResult(0).getType()) ==

@@ -21,11 +21,12 @@ using namespace trowel::test;
 
 namespace {
 
-std::unique_ptr<cpu::Kernel> compileProgram(const Program &program,
-                                            int64_t tokens = 0) {
+std::unique_ptr<cpu::Kernel>
+compileProgram(const Program &program, int64_t tokens = 0,
+               const cpu::CpuOptions &options = {}) {
   Derived derived = derive(program, tokens);
   EXPECT_TRUE(derived.succeeded);
-  auto kernel = cpu::compileForCpu(*derived.module);
+  auto kernel = cpu::compileForCpu(*derived.module, options);
   if (kernel)
     return std::move(*kernel);
   ADD_FAILURE() << llvm::toString(kernel.takeError());
@@ -208,6 +209,24 @@ TEST(CpuNumbers, BitsDoNotDependOnThreadsOrTheBatch) {
     TensorMap alone = runKernel(*kernel, single, arguments, 1);
     for (auto &[name, tensor] : alone)
       EXPECT_TRUE(sameBits(tensor, once[name], tensor.data.size())) << text;
+  }
+}
+
+TEST(CpuNumbers, BitsDoNotDependOnTheRegisters) {
+  for (const char *text : programs) {
+    Program program = checkedProgram(text);
+    cpu::CpuOptions narrow;
+    narrow.narrow = true;
+    std::unique_ptr<cpu::Kernel> one = compileProgram(program);
+    std::unique_ptr<cpu::Kernel> other = compileProgram(program, 0, narrow);
+    ASSERT_TRUE(one && other);
+    Batch batch;
+    batch.tokens = 77;
+    TensorMap arguments = generateInputs(program, batch, {});
+    TensorMap expected = runKernel(*one, batch, arguments);
+    TensorMap actual = runKernel(*other, batch, arguments);
+    for (auto &[name, tensor] : expected)
+      EXPECT_TRUE(sameBits(tensor, actual[name], tensor.data.size())) << text;
   }
 }
 
