@@ -3,6 +3,7 @@
 
 #include "frontend/Sema/Checker.h"
 
+#include "frontend/Sema/HeadFeedback.h"
 #include "frontend/Sema/Names.h"
 #include "frontend/Sema/Print.h"
 #include "frontend/Sema/Suggest.h"
@@ -273,6 +274,11 @@ void Checker::finish() {
   if (hasErrors())
     return;
   warnOfIdleStates();
+  for (const Expr *reduction : headFeedback(program))
+    error(reduction->location,
+          "a reduction over heads that needs its own earlier results is not "
+          "supported yet",
+          "let what it reduces read only states that do not depend on it");
   // An output that later lines read is a `let` just above it.
   std::vector<Statement> body;
   for (Statement &statement : program.body) {

@@ -150,6 +150,9 @@ const Trap traps[] = {
     {"StateStartsAtMinusInfinity", "token|scan",
      "state S : f32[K, V] = -inf\n S = where(t == 0, 0, S)\n"
      "S = 0.9 * S + k * v\n out o : f32[V] = q @ S"},
+    {"HeadsFeedBack", "refused",
+     "state S : f32[K, V]\n S = 0.9 * S + k * v\n let e = mean[heads](k @ S)\n"
+     "S -= 0.1 * kk * e\n out o : f32[V] = q @ S"},
     {"WholeNumbersOverHeads", "chunk",
      "in n : i32\n in m : i32 grouped\n state S : f32[K, V]\n"
      "S += where(sum[heads](n) > 0, 1, 0.5) * k * v\n out o : f32[V] = q @ S\n"
