@@ -3,22 +3,28 @@
 //
 #include "codegen/CPU/Phases.h"
 
-#include "mlir/IR/OwningOpRef.h"
-
 using namespace mlir;
 
 namespace trowel::cpu {
+
+std::vector<OwningOpRef<ModuleOp>> splitPrograms(ModuleOp module) {
+  std::vector<OwningOpRef<ModuleOp>> modules;
+  for (auto program : module.getOps<chunk::ProgramOp>()) {
+    modules.push_back(ModuleOp::create(program.getLoc()));
+    modules.back()->push_back(program->clone());
+  }
+  return modules;
+}
 
 llvm::Expected<std::vector<Phase>> compilePhases(ModuleOp module,
                                                  const CpuOptions &options,
                                                  Timings *timings) {
   std::vector<Phase> phases;
-  for (auto program : module.getOps<chunk::ProgramOp>()) {
-    OwningOpRef<ModuleOp> single = ModuleOp::create(module.getLoc());
-    OpBuilder::atBlockEnd(single->getBody()).clone(*program);
+  for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
     auto kernel = compileForCpu(*single, options, timings);
     if (!kernel)
       return kernel.takeError();
+    chunk::ProgramOp program = *single->getOps<chunk::ProgramOp>().begin();
     phases.push_back({std::move(*kernel), headReductions(program)});
   }
   return std::move(phases);

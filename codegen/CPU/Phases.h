@@ -9,6 +9,8 @@
 #include "codegen/CPU/CPU.h"
 #include "dialect/Chunk/HeadReduction.h"
 
+#include "mlir/IR/OwningOpRef.h"
+
 namespace trowel::cpu {
 
 /// A kernel, and which of its outputs are reduced over heads before the next
@@ -17,6 +19,10 @@ struct Phase {
   std::unique_ptr<Kernel> kernel;
   std::vector<HeadReduction> reductions;
 };
+
+/// Each chunk program of the module, in order, in a module of its own.
+std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
+splitPrograms(mlir::ModuleOp module);
 
 /// Compiles every chunk program of the module, in order. The last phase has the
 /// program's own outputs and states.

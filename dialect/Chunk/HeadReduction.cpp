@@ -25,4 +25,43 @@ std::vector<HeadReduction> headReductions(Operation *program) {
   return result;
 }
 
+/// One element over the members of a group, `stride` apart.
+static double reduceElement(const HeadReduction &reduction, const double *first,
+                            int64_t members, int64_t stride) {
+  double value = *first;
+  for (int64_t head = 1; head < members; ++head) {
+    double next = first[head * stride];
+    if (reduction.kind != rec::ReduceKind::Max)
+      value += next;
+    else if (next > value || next != next)
+      value = next;
+  }
+  if (reduction.kind == rec::ReduceKind::Mean)
+    value /= static_cast<double>(members);
+  if (reduction.integer)
+    value = static_cast<int32_t>(static_cast<int64_t>(value));
+  return value;
+}
+
+Tensor reduceHeads(const HeadReduction &reduction, const Tensor &operand,
+                   const Batch &batch) {
+  bool grouped = reduction.to == rec::SharingKind::Grouped;
+  std::vector<int64_t> shape = operand.shape;
+  shape.erase(shape.begin() + 2);
+  if (grouped)
+    shape.insert(shape.begin() + 2, batch.groups);
+  Tensor result(shape);
+  int64_t targets = batch.batch * batch.tokens * (grouped ? batch.groups : 1);
+  if (targets == 0)
+    return result;
+  int64_t members = grouped ? batch.heads / batch.groups : batch.heads;
+  int64_t size = result.elementCount() / targets;
+  for (int64_t i = 0; i < targets; ++i)
+    for (int64_t j = 0; j < size; ++j)
+      result.data[i * size + j] =
+          reduceElement(reduction, operand.data.data() + i * members * size + j,
+                        members, size);
+  return result;
+}
+
 } // namespace trowel

@@ -13,22 +13,6 @@ TensorMap evaluateChunks(chunk::ProgramOp program, const Batch &batch,
   return interpreter::Machine(program, batch, arguments).run();
 }
 
-/// [B, T, H, size…] to [B, T, size…] or [B, T, G, size…].
-static Tensor reduced(const HeadReduction &reduction, const Tensor &operand,
-                      const Batch &batch) {
-  std::vector<int64_t> shape = operand.shape;
-  shape.erase(shape.begin() + 2);
-  if (reduction.to == rec::SharingKind::Grouped)
-    shape.insert(shape.begin() + 2, batch.groups);
-  Tensor result(shape);
-  int64_t rows = batch.batch * batch.tokens;
-  if (rows > 0)
-    reduceHeads(reduction, operand.data.data(), rows, batch.heads, batch.groups,
-                operand.elementCount() / (rows * batch.heads),
-                result.data.data());
-  return result;
-}
-
 TensorMap evaluateChunks(mlir::ModuleOp module, const Batch &batch,
                          const TensorMap &arguments) {
   TensorMap known = arguments, results;
@@ -36,7 +20,7 @@ TensorMap evaluateChunks(mlir::ModuleOp module, const Batch &batch,
     results = evaluateChunks(program, batch, known);
     for (const HeadReduction &reduction : headReductions(program))
       known[reduction.name] =
-          reduced(reduction, results.at(reduction.name), batch);
+          reduceHeads(reduction, results.at(reduction.name), batch);
   }
   return results;
 }

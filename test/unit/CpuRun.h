@@ -79,20 +79,9 @@ inline TensorMap runPhases(const std::vector<cpu::Phase> &phases,
   TensorMap results;
   for (const cpu::Phase &phase : phases) {
     results = runKernel(*phase.kernel, batch, values, threads);
-    for (const HeadReduction &reduction : phase.reductions) {
-      const Tensor &operand = results.at(reduction.name);
-      Tensor &reduced = values[reduction.name];
-      reduced.shape = operand.shape;
-      reduced.shape.erase(reduced.shape.begin() + 2);
-      if (reduction.to == rec::SharingKind::Grouped)
-        reduced.shape.insert(reduced.shape.begin() + 2, batch.groups);
-      reduced.data.resize(reduced.elementCount());
-      int64_t rows = batch.batch * batch.tokens;
-      reduceHeads(reduction, operand.data.data(), rows, batch.heads,
-                  batch.groups,
-                  operand.elementCount() / std::max<int64_t>(1, rows * batch.heads),
-                  reduced.data.data());
-    }
+    for (const HeadReduction &reduction : phase.reductions)
+      values[reduction.name] =
+          reduceHeads(reduction, results.at(reduction.name), batch);
   }
   return results;
 }

@@ -62,42 +62,25 @@ static trowel::Diagnostic explainRefusal(const Loaded &loaded,
   return why;
 }
 
-/// Each program of a module in a module of its own: the target takes one.
-static std::vector<OwningOpRef<ModuleOp>> splitModule(ModuleOp module) {
-  std::vector<OwningOpRef<ModuleOp>> parts;
-  for (auto program : module.getOps<chunk::ProgramOp>()) {
-    parts.push_back(ModuleOp::create(program.getLoc()));
-    parts.back()->push_back(program->clone());
-  }
-  return parts;
-}
-
 std::optional<CpuCode> Compiler::compileCpu(const Loaded &loaded,
                                             trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
-  std::vector<CpuCode::Part> parts;
-  for (OwningOpRef<ModuleOp> &part : splitModule(*module)) {
-    cpu::Timings phases;
-    auto kernel = cpu::compileForCpu(*part, {}, &phases);
-    for (const cpu::Timing &phase : phases)
-      times.add(phase.name, phase.milliseconds);
-    if (!kernel) {
-      why = explainRefusal(loaded, kernel.takeError());
-      return std::nullopt;
-    }
-    parts.push_back(
-        {std::move(*kernel),
-         headReductions(*part->getOps<chunk::ProgramOp>().begin())});
-  }
-  return CpuCode(std::move(parts));
+  cpu::Timings timings;
+  auto phases = cpu::compilePhases(*module, {}, &timings);
+  for (const cpu::Timing &timing : timings)
+    times.add(timing.name, timing.milliseconds);
+  if (phases)
+    return CpuCode(std::move(*phases));
+  why = explainRefusal(loaded, phases.takeError());
+  return std::nullopt;
 }
 
 std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
                                               trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
   std::string all;
-  for (OwningOpRef<ModuleOp> &part : splitModule(*module)) {
-    auto text = times.measure("llvm", [&] { return cpu::emitLlvmIr(*part); });
+  for (OwningOpRef<ModuleOp> &single : cpu::splitPrograms(*module)) {
+    auto text = times.measure("llvm", [&] { return cpu::emitLlvmIr(*single); });
     if (!text) {
       why = explainRefusal(loaded, text.takeError());
       return std::nullopt;

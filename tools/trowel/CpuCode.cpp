@@ -96,23 +96,6 @@ TensorMap Tensors::results() const {
   return results;
 }
 
-/// [B, T, H, sizes] to [B, T, sizes] or [B, T, G, sizes], in f32 or i32.
-Tensor reduced(const HeadReduction &reduction, const Tensor &operand,
-               const Batch &batch) {
-  std::vector<int64_t> shape = operand.shape;
-  shape.erase(shape.begin() + 2);
-  if (reduction.to == rec::SharingKind::Grouped)
-    shape.insert(shape.begin() + 2, batch.groups);
-  Tensor result(shape);
-  int64_t rows = batch.batch * batch.tokens;
-  reduceHeads(reduction, operand.data.data(), rows, batch.heads, batch.groups,
-              operand.elementCount() / std::max<int64_t>(1, rows * batch.heads),
-              result.data.data());
-  if (!reduction.integer)
-    roundToType(result, DType::F32);
-  return result;
-}
-
 } // namespace
 
 std::optional<TensorMap> CpuCode::run(const Batch &batch,
@@ -120,18 +103,21 @@ std::optional<TensorMap> CpuCode::run(const Batch &batch,
                                       ThreadPool &pool, double *seconds) const {
   TensorMap results, between;
   std::chrono::duration<double> passed{};
-  for (const Part &part : parts) {
-    Tensors tensors(*part.kernel, batch);
+  for (const cpu::Phase &phase : phases) {
+    Tensors tensors(*phase.kernel, batch);
     tensors.fill(arguments, between);
-    HostProgram program{part.kernel->entry(), part.kernel->workspaceBytes()};
+    HostProgram program{phase.kernel->entry(), phase.kernel->workspaceBytes()};
     auto start = std::chrono::steady_clock::now();
     if (!launch(program, tensors.data(), batch, pool))
       return std::nullopt;
     passed += std::chrono::steady_clock::now() - start;
     results = tensors.results();
-    for (const HeadReduction &reduction : part.reductions)
-      between[reduction.name] =
-          reduced(reduction, results.at(reduction.name), batch);
+    for (const HeadReduction &reduction : phase.reductions) {
+      Tensor &reduced = between[reduction.name];
+      reduced = reduceHeads(reduction, results.at(reduction.name), batch);
+      if (!reduction.integer)
+        roundToType(reduced, DType::F32);
+    }
   }
   if (seconds)
     *seconds = passed.count();

@@ -6,8 +6,7 @@
 #ifndef TROWEL_TOOLS_TROWEL_CPUCODE_H
 #define TROWEL_TOOLS_TROWEL_CPUCODE_H
 
-#include "codegen/CPU/CPU.h"
-#include "dialect/Chunk/HeadReduction.h"
+#include "codegen/CPU/Phases.h"
 #include "dialect/Reference/Tensor.h"
 #include "runtime/Host/ThreadPool.h"
 
@@ -19,14 +18,7 @@ namespace trowel::tool {
 
 class CpuCode {
 public:
-  /// One program of the module, and which of its outputs are reduced over heads
-  /// for those that follow.
-  struct Part {
-    std::unique_ptr<cpu::Kernel> kernel;
-    std::vector<HeadReduction> reductions;
-  };
-
-  explicit CpuCode(std::vector<Part> parts) : parts(std::move(parts)) {}
+  explicit CpuCode(std::vector<cpu::Phase> phases) : phases(std::move(phases)) {}
 
   /// Runs the code on arguments that `validate` accepts. The result has every
   /// output, debug ones included, and every final state, in f32 and unrounded.
@@ -37,7 +29,7 @@ public:
                                double *seconds = nullptr) const;
 
 private:
-  std::vector<Part> parts;
+  std::vector<cpu::Phase> phases;
 };
 
 } // namespace trowel::tool
