@@ -16,9 +16,8 @@ std::vector<OwningOpRef<ModuleOp>> splitPrograms(ModuleOp module) {
   return modules;
 }
 
-llvm::Expected<std::vector<Phase>> compilePhases(ModuleOp module,
-                                                 const CpuOptions &options,
-                                                 Timings *timings) {
+llvm::Expected<std::vector<Phase>>
+compilePhases(ModuleOp module, const CpuOptions &options, Timings *timings) {
   std::vector<Phase> phases;
   for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
     auto kernel = compileForCpu(*single, options, timings);

@@ -1,8 +1,8 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Modules that were cut at their reductions over heads: several kernels, run one
-// after the other.
+// Modules that were cut at their reductions over heads: several kernels, run
+// one after the other.
 #ifndef TROWEL_CODEGEN_CPU_PHASES_H
 #define TROWEL_CODEGEN_CPU_PHASES_H
 
@@ -26,9 +26,9 @@ splitPrograms(mlir::ModuleOp module);
 
 /// Compiles every chunk program of the module, in order. The last phase has the
 /// program's own outputs and states.
-llvm::Expected<std::vector<Phase>>
-compilePhases(mlir::ModuleOp module, const CpuOptions &options = {},
-              Timings *timings = nullptr);
+llvm::Expected<std::vector<Phase>> compilePhases(mlir::ModuleOp module,
+                                                 const CpuOptions &options = {},
+                                                 Timings *timings = nullptr);
 
 } // namespace trowel::cpu
 

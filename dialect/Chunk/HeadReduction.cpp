@@ -13,8 +13,11 @@ std::vector<HeadReduction> headReductions(Operation *program) {
   if (!heads)
     return result;
   for (auto entry : heads.getAsRange<DictionaryAttr>()) {
-    auto text = [&](StringRef key) { return entry.getAs<StringAttr>(key).str(); };
-    HeadReduction reduction{text("name"), *rec::symbolizeReduceKind(text("kind")),
+    auto text = [&](StringRef key) {
+      return entry.getAs<StringAttr>(key).str();
+    };
+    HeadReduction reduction{text("name"),
+                            *rec::symbolizeReduceKind(text("kind")),
                             *rec::symbolizeSharingKind(text("to"))};
     program->walk([&](rec::OutputOp output) {
       if (output.getName() == reduction.name)

@@ -16,10 +16,10 @@ namespace trowel {
 
 /// One entry of a program's attribute `heads`.
 struct HeadReduction {
-  std::string name;      // of the output, and of the later programs' input
+  std::string name; // of the output, and of the later programs' input
   rec::ReduceKind kind;
-  rec::SharingKind to;   // Grouped or Shared
-  bool integer = false;  // of i32 values: sums wrap
+  rec::SharingKind to;  // Grouped or Shared
+  bool integer = false; // of i32 values: sums wrap
 };
 
 /// The reductions that follow `program`, a `rec.program` or `chunk.program`.

@@ -51,23 +51,23 @@ Attribute AxesAttr::parse(AsmParser &parser, Type) {
 
 void AxesAttr::print(AsmPrinter &printer) const {
   printer << '<';
-  llvm::interleaveComma(getNames(), printer, [&](StringAttr name) {
-    printer << name.getValue();
-  });
+  llvm::interleaveComma(getNames(), printer,
+                        [&](StringAttr name) { printer << name.getValue(); });
   printer << '>';
 }
 
 LogicalResult ProgramOp::verify() {
   if (getAxes().size() != getSizes().size())
-    return emitOpError("has ") << getAxes().size() << " axes and "
-                               << getSizes().size() << " sizes";
+    return emitOpError("has ")
+           << getAxes().size() << " axes and " << getSizes().size() << " sizes";
   return success();
 }
 
 /// The union of the operands' axes as a set equals the result's.
 static bool sameAxes(ArrayRef<StringAttr> a, ArrayRef<StringAttr> b) {
-  return a.size() == b.size() &&
-         llvm::all_of(a, [&](StringAttr x) { return llvm::is_contained(b, x); });
+  return a.size() == b.size() && llvm::all_of(a, [&](StringAttr x) {
+           return llvm::is_contained(b, x);
+         });
 }
 
 static SmallVector<StringAttr> unionOf(ValueRange values) {
@@ -119,7 +119,8 @@ LogicalResult ReduceOp::verify() {
 }
 
 LogicalResult RenameOp::verify() {
-  if (!hasAxis(getOperand(), getFromAttr()) || hasAxis(getOperand(), getToAttr()))
+  if (!hasAxis(getOperand(), getFromAttr()) ||
+      hasAxis(getOperand(), getToAttr()))
     return emitOpError("renames an axis that is not there or to one that is");
   return success();
 }
@@ -136,7 +137,8 @@ LogicalResult PickOp::verify() {
 
 LogicalResult StageOp::verify() {
   for (Operation &op : getBody().front().without_terminator())
-    if (!isa<RowOp, ScalarRowOp, WriteOp, TransitionOp, ValueDecayOp, AcrossOp>(op))
+    if (!isa<RowOp, ScalarRowOp, WriteOp, TransitionOp, ValueDecayOp, AcrossOp>(
+            op))
       return emitOpError("holds an operation that is not of its normal form");
   return success();
 }

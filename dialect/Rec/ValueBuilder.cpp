@@ -178,9 +178,9 @@ Value ValueBuilder::contract(Value lhs, Value rhs, ArrayRef<StringAttr> axes) {
     if (!llvm::is_contained(common, axis))
       kept.push_back(axis);
   SmallVector<Attribute> names(common.begin(), common.end());
-  return remember(ContractOp::create(
-      builder, getLocation(), typeFrom({lhs, rhs}, kept, elementOf(lhs)), lhs,
-      rhs, builder.getArrayAttr(names)));
+  return remember(ContractOp::create(builder, getLocation(),
+                                     typeFrom({lhs, rhs}, kept, elementOf(lhs)),
+                                     lhs, rhs, builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::reduce(ReduceKind kind, Value operand,
@@ -192,9 +192,9 @@ Value ValueBuilder::reduce(ReduceKind kind, Value operand,
     if (!llvm::is_contained(axes, axis))
       kept.push_back(axis);
   SmallVector<Attribute> names(axes.begin(), axes.end());
-  return remember(ReduceOp::create(builder, getLocation(),
-                                   typeFrom({operand}, kept, elementOf(operand)),
-                                   kind, operand, builder.getArrayAttr(names)));
+  return remember(ReduceOp::create(
+      builder, getLocation(), typeFrom({operand}, kept, elementOf(operand)),
+      kind, operand, builder.getArrayAttr(names)));
 }
 
 Value ValueBuilder::rename(Value operand, StringAttr from, StringAttr to) {

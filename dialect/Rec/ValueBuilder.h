@@ -42,8 +42,12 @@ public:
 
   /// Elementwise; the result's element type follows from the kind.
   mlir::Value map(MapKind kind, llvm::ArrayRef<mlir::Value> operands);
-  mlir::Value add(mlir::Value a, mlir::Value b) { return map(MapKind::Add, {a, b}); }
-  mlir::Value mul(mlir::Value a, mlir::Value b) { return map(MapKind::Mul, {a, b}); }
+  mlir::Value add(mlir::Value a, mlir::Value b) {
+    return map(MapKind::Add, {a, b});
+  }
+  mlir::Value mul(mlir::Value a, mlir::Value b) {
+    return map(MapKind::Mul, {a, b});
+  }
   mlir::Value neg(mlir::Value a) { return map(MapKind::Neg, {a}); }
 
   /// Sum over `axes`; an axis that only one operand has is summed there.
@@ -62,7 +66,8 @@ public:
   mlir::Value stop(mlir::Value operand);
   mlir::Value reduceHeads(ReduceKind kind, mlir::Value operand, SharingKind to);
   /// The operand with at least these axes.
-  mlir::Value spread(mlir::Value operand, llvm::ArrayRef<mlir::StringAttr> axes);
+  mlir::Value spread(mlir::Value operand,
+                     llvm::ArrayRef<mlir::StringAttr> axes);
 
   mlir::RankedTensorType type(llvm::ArrayRef<mlir::StringAttr> axes,
                               mlir::Type element = {}) const;
@@ -74,7 +79,8 @@ private:
   AxisOrder order;
   std::optional<mlir::Location> location;
   llvm::SmallVector<mlir::Operation *> made;
-  llvm::DenseMap<llvm::hash_code, llvm::SmallVector<mlir::Operation *, 1>> known;
+  llvm::DenseMap<llvm::hash_code, llvm::SmallVector<mlir::Operation *, 1>>
+      known;
 };
 
 /// True if the value is a constant whose elements all equal `number`.

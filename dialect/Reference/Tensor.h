@@ -33,10 +33,10 @@ struct Tensor {
 /// inputs and outputs [B, T, H | G | -, axes], params [H | G | -, axes],
 /// states [N, H | G | -, axes].
 struct Batch {
-  int64_t batch = 1;    // B
-  int64_t tokens = 0;   // T
-  int64_t heads = 1;    // H
-  int64_t groups = 1;   // G; divides H
+  int64_t batch = 1;              // B
+  int64_t tokens = 0;             // T
+  int64_t heads = 1;              // H
+  int64_t groups = 1;             // G; divides H
   std::vector<int64_t> cuSeqlens; // empty, or N + 1 offsets into T with B = 1
 
   int64_t sequences() const {

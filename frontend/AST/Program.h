@@ -25,8 +25,9 @@ namespace trowel {
 
 enum class DType { F32, TF32, BF16, F16, E4M3, E5M2, I32 };
 
-/// Who has a value of its own: each head, each group of heads, or all heads one.
-/// Ordered from coarse to fine; an expression is as fine as its finest operand.
+/// Who has a value of its own: each head, each group of heads, or all heads
+/// one. Ordered from coarse to fine; an expression is as fine as its finest
+/// operand.
 enum class Sharing { Shared, Grouped, Head };
 
 /// Index into Program::axes. The order there is the canonical order of an
@@ -49,10 +50,41 @@ struct Interval {
 
 enum class MapOp {
   // one operand
-  Neg, Exp, Log, Log1p, Expm1, Sqrt, Rsqrt, Abs, Sign, Sigmoid, Softplus, Tanh,
-  Sin, Cos, Erf, Floor, Round, Not,
+  Neg,
+  Exp,
+  Log,
+  Log1p,
+  Expm1,
+  Sqrt,
+  Rsqrt,
+  Abs,
+  Sign,
+  Sigmoid,
+  Softplus,
+  Tanh,
+  Sin,
+  Cos,
+  Erf,
+  Floor,
+  Round,
+  Not,
   // two operands; Max and Min: a NaN operand wins, ties go to the first
-  Add, Sub, Mul, Div, Mod, Pow, Max, Min, Logaddexp, Lt, Le, Gt, Ge, Eq, Ne, And,
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Mod,
+  Pow,
+  Max,
+  Min,
+  Logaddexp,
+  Lt,
+  Le,
+  Gt,
+  Ge,
+  Eq,
+  Ne,
+  And,
   Or,
   // three operands: condition, then, else. Selects, never multiplies.
   Where
@@ -70,25 +102,28 @@ using ExprPtr = std::shared_ptr<const Expr>;
 
 struct Expr {
   enum class Kind {
-    Number,      // number; a Boolean one is 0 or 1, an Integer one is whole
-    Position,    // `t`, an integer
-    Input,       // index into Program::inputs
-    Param,       // index into Program::params
-    State,       // index into Program::states: its value at this place of the body
-    Let,         // index into Program::lets
-    Delay,       // operand 0 (an Input or Let) as it was `amount` tokens ago; zero before the start
-    Map,         // mapOp over the union of the operands' axes
-    Contract,    // product of operands 0 and 1, summed over `over`
-    Reduce,      // reduceOp of operand 0 over `over`
-    ReduceHeads, // reduceOp of operand 0 over all heads (sharing Shared) or those of a group (Grouped);
-                 // a grouped operand counts once for every head
-    Rename,      // operand 0 with axis `from` called `to`
-    Pick,        // operand 0 at position `index` of axis `from`
-    Repeat,      // operand 0 with axis `from` stretched to axis `to`, a multiple of its size:
-                 // position i reads i / (size of to / size of from); per-block scales
-    Cast,        // operand 0 rounded to `dtype` (and back to f32)
-    PrefixSum,   // running sum of operand 0, this token included
-    Stop         // operand 0, without gradient
+    Number,   // number; a Boolean one is 0 or 1, an Integer one is whole
+    Position, // `t`, an integer
+    Input,    // index into Program::inputs
+    Param,    // index into Program::params
+    State,    // index into Program::states: its value at this place of the body
+    Let,      // index into Program::lets
+    Delay,    // operand 0 (an Input or Let) as it was `amount` tokens ago; zero
+              // before the start
+    Map,      // mapOp over the union of the operands' axes
+    Contract, // product of operands 0 and 1, summed over `over`
+    Reduce,   // reduceOp of operand 0 over `over`
+    ReduceHeads, // reduceOp of operand 0 over all heads (sharing Shared) or
+                 // those of a group (Grouped); a grouped operand counts once
+                 // for every head
+    Rename, // operand 0 with axis `from` called `to`
+    Pick,   // operand 0 at position `index` of axis `from`
+    Repeat, // operand 0 with axis `from` stretched to axis `to`, a multiple of
+            // its size: position i reads i / (size of to / size of from);
+            // per-block scales
+    Cast,      // operand 0 rounded to `dtype` (and back to f32)
+    PrefixSum, // running sum of operand 0, this token included
+    Stop       // operand 0, without gradient
   };
   /// Integer operands of a Real operation (`/`, `exp`, a mix of both) are
   /// converted to reals first.
@@ -121,8 +156,8 @@ struct Declaration {
   std::vector<AxisId> shape; // in the order written, which is the layout's
   Sharing sharing = Sharing::Head;
   std::optional<Interval> range; // declared, if any
-  ExprPtr initial;               // states only; null: zero. A Number, or has the state's axes
-  int scales = -1;               // inputs only: `x_scale` says which input it scales
+  ExprPtr initial; // states only; null: zero. A Number, or has the state's axes
+  int scales = -1; // inputs only: `x_scale` says which input it scales
   Location location;
 };
 
@@ -136,8 +171,8 @@ struct Statement {
   enum class Kind { Let, Update, Output, Debug };
   Kind kind = Kind::Let;
   int target = -1; // Let: lets; Update: states; Output: outputs; Debug: debugs
-  ExprPtr value;   // Let: the same as lets[target].value. Update, Output: a Number
-                   // (every element), or has exactly the target's axes
+  ExprPtr value;   // Let: the same as lets[target].value. Update, Output: a
+                 // Number (every element), or has exactly the target's axes
   Location location;
 };
 
@@ -146,7 +181,8 @@ struct Program {
   std::string name;
   std::string comment; // the comment above it: title, authors, year
   std::vector<Axis> axes;
-  std::vector<std::pair<std::string, int64_t>> sizes; // header sizes and dims, bound
+  std::vector<std::pair<std::string, int64_t>>
+      sizes; // header sizes and dims, bound
   std::vector<Declaration> inputs, params, states, outputs;
   std::vector<Let> lets; // an `out` that later lines read is a let as well
   std::vector<std::string> debugs; // source text of each debug expression

@@ -46,7 +46,8 @@ struct Picker {
   enum class Kind {
     Rename, // x[K -> J, …]   names: from, to, from, to …
     Named,  // x[N = e]       names: axis; values: e
-    Index   // x[e, e, …]     values: constants, `t - n`, loop or history variables
+    Index   // x[e, e, …]     values: constants, `t - n`, loop or history
+            // variables
   };
   Kind kind = Kind::Index;
   Location location;
@@ -68,10 +69,11 @@ struct Expr {
     Binary,    // op, operands[0], operands[1]; op one of + - * / % @ ^ and or
     Compare,   // ops[i] between operands[i] and operands[i + 1]
     Call,      // name, axes (the `[K, J]`), arguments
-    History    // name (attend sum mean max logsumexp), branches, arguments (sink = b)
+    History // name (attend sum mean max logsumexp), branches, arguments (sink =
+            // b)
   };
   Kind kind = Kind::Number;
-  Location location;         // the whole expression (its part on the first line)
+  Location location; // the whole expression (its part on the first line)
   Location operatorLocation; // Unary, Binary: the operator
 
   double number = 0;

@@ -125,7 +125,8 @@ void Generator::emit(const Statement &statement, ExprGen &values) {
   values.beginStatement(statement.location);
   switch (statement.kind) {
   case Statement::Kind::Let:
-    values.lets[statement.target] = values.named(program.lets[statement.target]);
+    values.lets[statement.target] =
+        values.named(program.lets[statement.target]);
     return;
   case Statement::Kind::Update: {
     const Declaration &state = program.states[statement.target];

@@ -80,7 +80,8 @@ LogicalResult ProgramLifter::lift(Operation *op) {
   } else if (auto sequential = dyn_cast<rec::SequentialOp>(op)) {
     liftSequential(sequential);
   } else if (isa<rec::UpdateOp>(op)) {
-    return op->emitError("a state's update is in no stage: run --rec-form-stages");
+    return op->emitError(
+        "a state's update is in no stage: run --rec-form-stages");
   } else if (auto output = dyn_cast<rec::OutputOp>(op)) {
     Value tile = perToken(values, tileOf(output.getValue()));
     rec::OutputOp::create(builder, op->getLoc(), output.getName(),
@@ -107,11 +108,10 @@ Value ProgramLifter::liftValue(Operation *op) {
   if (isa<rec::DelayOp>(op)) // of a param, too: zero before the sequence begins
     mapping.map(op->getOperand(0),
                 perToken(values, mapping.lookup(op->getOperand(0))));
-  bool perTokenResult =
-      isa<rec::InputOp, rec::PositionOp>(op) ||
-      llvm::any_of(op->getOperands(), [&](Value operand) {
-        return rec::hasAxis(mapping.lookup(operand), "t");
-      });
+  bool perTokenResult = isa<rec::InputOp, rec::PositionOp>(op) ||
+                        llvm::any_of(op->getOperands(), [&](Value operand) {
+                          return rec::hasAxis(mapping.lookup(operand), "t");
+                        });
   Operation *tile = builder.clone(*op, mapping);
   if (perTokenResult)
     tile->getResult(0).setType(
@@ -164,7 +164,8 @@ void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
   for (Value value : captured) {
     Value tile = tileOf(value);
     if (rec::hasAxis(tile, "t"))
-      tile = chunk::TokenOp::create(inner, value.getLoc(), value.getType(), tile);
+      tile =
+          chunk::TokenOp::create(inner, value.getLoc(), value.getType(), tile);
     mapping.map(value, tile);
   }
   for (Operation &op : body.without_terminator())
@@ -185,7 +186,8 @@ void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
 void eraseDead(chunk::ProgramOp program) {
   for (Operation &op :
        llvm::make_early_inc_range(llvm::reverse(program.getBody().front())))
-    if (isOpTriviallyDead(&op) && !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
+    if (isOpTriviallyDead(&op) &&
+        !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
       op.erase();
 }
 

@@ -8,10 +8,10 @@
 //   outputs       O = w + F S0 + G_free U_free + G U
 //   states        S = Phi S0 + Kh^T U
 //
-// M and G are decayed Gram matrices of rows and keys, F and Kh the rows and keys
-// carried to the chunk's start and end. A decay on value axes acts on the other
-// side of each product: its transition is one of its own, with the rows' values
-// in place of keys.
+// M and G are decayed Gram matrices of rows and keys, F and Kh the rows and
+// keys carried to the chunk's start and end. A decay on value axes acts on the
+// other side of each product: its transition is one of its own, with the rows'
+// values in place of keys.
 
 #include "passes/Chunk/ChunkStage.h"
 
@@ -35,7 +35,8 @@ static SmallVector<rec::RowOp> solvedRows(rec::StageOp stage) {
       feeding.insert(row.getDefiningOp());
   SmallVector<rec::RowOp> result;
   for (auto row : block.getOps<rec::RowOp>())
-    if (feeding.contains(row) && !(row.getReads().empty() && row.getRows().empty()))
+    if (feeding.contains(row) &&
+        !(row.getReads().empty() && row.getRows().empty()))
       result.push_back(row);
   return result;
 }
@@ -108,7 +109,7 @@ private:
   TileOf tileOf;
   SmallVectorImpl<Value> &states;
   Transitions keySide, valueSide;
-  Value decay; // on value axes; null: none
+  Value decay;          // on value axes; null: none
   Value decayFromStart; // product of the decays before each token
   SmallVector<rec::RowOp> solved;
   SmallVector<Slot, 0> slots;
@@ -209,17 +210,18 @@ Value StageChunker::contractStates(const PerState &entry, Value vector) {
   Value result;
   SmallVector<SmallVector<StringAttr>> keys = keyAxesOfStates();
   for (const auto &[state, coefficient] : entry) {
-    Value term = vector
-                     ? values.mul(coefficient, values.contract(states[state], vector,
-                                                               valueAxes()))
-                     : values.contract(coefficient, states[state], keys[state]);
+    Value term =
+        vector ? values.mul(coefficient,
+                            values.contract(states[state], vector, valueAxes()))
+               : values.contract(coefficient, states[state], keys[state]);
     result = sum(result, term);
   }
   return result;
 }
 
 Value StageChunker::scaled(rec::RowOp row, Value tile) {
-  return tile && row.getScale() ? values.mul(tile, tileOf(row.getScale())) : tile;
+  return tile && row.getScale() ? values.mul(tile, tileOf(row.getScale()))
+                                : tile;
 }
 
 /// What a row reads of the states as the chunk begins, before its scale.
@@ -281,9 +283,10 @@ Value StageChunker::earlierPart(rec::RowOp row, ArrayRef<Slot *> columns,
   SmallVector<Transitions::Within> within;
   for (unsigned i = 0; withinToo && i < row.getRows().size(); ++i)
     for (auto [index, slot] : llvm::enumerate(columns))
-      if (slot->row == row.getRows()[i].getDefiningOp() && sharesProduct(row, i))
-        within.push_back({0, static_cast<unsigned>(index),
-                          tileOf(row.getCouplings()[i])});
+      if (slot->row == row.getRows()[i].getDefiningOp() &&
+          sharesProduct(row, i))
+        within.push_back(
+            {0, static_cast<unsigned>(index), tileOf(row.getCouplings()[i])});
   if (row.getReads().empty() && within.empty())
     return Value();
   return pickRow(product({readsOf(row)}, columns, within), 0);
@@ -311,7 +314,8 @@ Value StageChunker::solveMatrix() {
   for (auto [index, row] : llvm::enumerate(solved)) {
     rows.push_back(readsOf(row));
     keys.push_back(slotOf(row).keys);
-    for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings())) {
+    for (auto [other, coupling] :
+         llvm::zip(row.getRows(), row.getCouplings())) {
       auto *position = llvm::find(solved, other.getDefiningOp());
       if (position != solved.end())
         within.push_back({static_cast<unsigned>(index),
@@ -324,7 +328,8 @@ Value StageChunker::solveMatrix() {
 
 /// N: what a scalar of a token makes of the later tokens' scalars, through the
 /// rows that it scales.
-Value StageChunker::scalarMatrix(rec::ScalarRowOp scalar, ArrayRef<Slot *> pure) {
+Value StageChunker::scalarMatrix(rec::ScalarRowOp scalar,
+                                 ArrayRef<Slot *> pure) {
   auto row = scalar.getRow().getDefiningOp<rec::RowOp>();
   Value vector = full(tileOf(scalar.getVector()));
   Value scaledVector =
@@ -333,17 +338,18 @@ Value StageChunker::scalarMatrix(rec::ScalarRowOp scalar, ArrayRef<Slot *> pure)
   for (Slot *slot : pure) {
     Value coefficient = full(tileOf(slot->row.getCoefficients().front()));
     Value onKeys = keySide.gram({readsOf(row)}, {slot->keys}, {});
-    Value onValues =
-        valueSide.gram({PerState{{0, scaledVector}}}, {PerState{{0, coefficient}}}, {});
+    Value onValues = valueSide.gram({PerState{{0, scaledVector}}},
+                                    {PerState{{0, coefficient}}}, {});
     matrix = sum(matrix, values.mul(onKeys, onValues));
     for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings()))
       if (other.getDefiningOp() == slot->row)
-        diagonal = sum(diagonal,
-                       values.contract(values.mul(vector, tileOf(coupling)),
-                                       coefficient, valueAxes()));
+        diagonal =
+            sum(diagonal, values.contract(values.mul(vector, tileOf(coupling)),
+                                          coefficient, valueAxes()));
   }
   if (diagonal)
-    matrix = sum(matrix, keySide.gram({PerState{}}, {PerState{}}, {{0, 0, diagonal}}));
+    matrix = sum(matrix,
+                 keySide.gram({PerState{}}, {PerState{}}, {{0, 0, diagonal}}));
   return matrix;
 }
 
@@ -356,10 +362,11 @@ void StageChunker::solveScalar() {
       pure.push_back(slot);
   if (pure.empty())
     return;
-  auto scalar = pure.front()->row.getScalars().front().getDefiningOp<rec::ScalarRowOp>();
-  Value side = values.contract(
-      outputRow(scalar.getRow().getDefiningOp<rec::RowOp>()),
-      full(tileOf(scalar.getVector())), valueAxes());
+  auto scalar =
+      pure.front()->row.getScalars().front().getDefiningOp<rec::ScalarRowOp>();
+  Value side =
+      values.contract(outputRow(scalar.getRow().getDefiningOp<rec::RowOp>()),
+                      full(tileOf(scalar.getVector())), valueAxes());
   Value right = stackRows({perToken(values, side)});
   Value solution = chunk::SolveOp::create(
       values.getBuilder(), values.getLocation(), right.getType(),
@@ -432,9 +439,9 @@ Value StageChunker::outputRow(rec::RowOp row) {
   read = sum(read, earlierPart(row, freeSlots, true));
   read = sum(read, earlierPart(row, solvedSlots, true));
   Value result = scaled(row, read);
-  result = sum(result, withinPart(row, [&](unsigned i) {
-                 return !sharesProduct(row, i);
-               }));
+  result =
+      sum(result,
+          withinPart(row, [&](unsigned i) { return !sharesProduct(row, i); }));
   if (row.getValue())
     result = sum(result, tileOf(row.getValue()));
   result = plusScalars(row, result);

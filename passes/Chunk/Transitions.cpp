@@ -30,7 +30,8 @@ void Transitions::finish() {
     set(0, 0, values.real(0));
   identity = factors.size() == axes.size();
   for (auto [i, factor] : llvm::enumerate(factors))
-    identity &= blocks[2 * i] == blocks[2 * i + 1] && rec::isConstant(factor, 1);
+    identity &=
+        blocks[2 * i] == blocks[2 * i + 1] && rec::isConstant(factor, 1);
   if (identity) {
     factors.clear();
     blocks.clear();
@@ -61,7 +62,8 @@ SmallVector<unsigned> Transitions::reachable(const PerState &start,
   return states;
 }
 
-RankedTensorType Transitions::tileType(const PerState &operands, unsigned state) {
+RankedTensorType Transitions::tileType(const PerState &operands,
+                                       unsigned state) {
   SmallVector<StringAttr> all{axisNamed(values, "t")};
   auto take = [&](Value value) {
     for (StringAttr axis : rec::axesOf(value))
@@ -97,8 +99,9 @@ PerState Transitions::pull(const PerState &row) {
     targets.push_back(state);
     types.push_back(tileType(row, state));
   }
-  auto op = chunk::PullOp::create(values.getBuilder(), values.getLocation(),
-                                  types, factors, blocks, tiles, states, targets);
+  auto op =
+      chunk::PullOp::create(values.getBuilder(), values.getLocation(), types,
+                            factors, blocks, tiles, states, targets);
   PerState result;
   for (auto [i, target] : llvm::enumerate(targets))
     result.push_back({static_cast<unsigned>(target), op.getResult(i)});
@@ -115,8 +118,9 @@ PerState Transitions::push(const PerState &key) {
     targets.push_back(state);
     types.push_back(tileType(key, state));
   }
-  auto op = chunk::PushOp::create(values.getBuilder(), values.getLocation(),
-                                  types, factors, blocks, tiles, states, targets);
+  auto op =
+      chunk::PushOp::create(values.getBuilder(), values.getLocation(), types,
+                            factors, blocks, tiles, states, targets);
   PerState result;
   for (auto [i, target] : llvm::enumerate(targets))
     result.push_back({static_cast<unsigned>(target), op.getResult(i)});

@@ -35,7 +35,8 @@ public:
   PerState pull(const PerState &row);
   PerState push(const PerState &key);
   /// Pairs (to, from) with the whole chunk's factor; a null value is one.
-  llvm::SmallVector<std::pair<std::pair<unsigned, unsigned>, mlir::Value>> total();
+  llvm::SmallVector<std::pair<std::pair<unsigned, unsigned>, mlir::Value>>
+  total();
 
   struct Within {
     unsigned row, write;
@@ -46,7 +47,8 @@ public:
   PerState apply(mlir::Value matrix, llvm::ArrayRef<PerState> keys);
 
 private:
-  llvm::SmallVector<unsigned> reachable(const PerState &from, bool forward) const;
+  llvm::SmallVector<unsigned> reachable(const PerState &from,
+                                        bool forward) const;
   mlir::RankedTensorType tileType(const PerState &operands, unsigned state);
 
   rec::ValueBuilder &values;

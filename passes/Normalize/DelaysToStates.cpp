@@ -1,12 +1,13 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A delay within a recurrence, or of a matrix state as a whole, becomes a hidden
-// state:
+// A delay within a recurrence, or of a matrix state as a whole, becomes a
+// hidden state:
 //
-//   %r = rec.contract %k, %S over ["K"]            %d = rec.state "delay.0" hidden
-//   %d = rec.delay %r by 1                    →    %r = rec.contract %k, %S …
-//   … %S's update uses %d …                        … rec.update "delay.0", %r
+//   %r = rec.contract %k, %S over ["K"]            %d = rec.state "delay.0"
+//   hidden %d = rec.delay %r by 1                    →    %r = rec.contract %k,
+//   %S … … %S's update uses %d …                        … rec.update "delay.0",
+//   %r
 
 #include "passes/Normalize/Passes.h"
 #include "passes/Normalize/StateGraph.h"
@@ -31,8 +32,8 @@ bool isWithinRecurrence(rec::DelayOp delay, const StateGraph &graph,
   return false;
 }
 
-/// The delayed value is a matrix that reads a state of the same axes. As a state
-/// it may join that one's stage; kept for every token it would be large.
+/// The delayed value is a matrix that reads a state of the same axes. As a
+/// state it may join that one's stage; kept for every token it would be large.
 bool isOfWholeState(rec::DelayOp delay, const StateGraph &graph) {
   ArrayRef<StringAttr> axes = rec::axesOf(delay.getOperand());
   llvm::BitVector read = graph.dependences(delay.getOperand());

@@ -68,8 +68,9 @@ valueAxesChoices(rec::ProgramOp program, const StateGraph &graph,
   }
   SmallVector<StringAttr> contracted = contractedAxes(program, graph, stage);
   SmallVector<StringAttr> preferred = common;
-  llvm::erase_if(preferred,
-                 [&](StringAttr a) { return llvm::is_contained(contracted, a); });
+  llvm::erase_if(preferred, [&](StringAttr a) {
+    return llvm::is_contained(contracted, a);
+  });
 
   SmallVector<SmallVector<StringAttr>> choices{preferred};
   for (int size = static_cast<int>(common.size()); size >= 0; --size)
@@ -98,9 +99,9 @@ void clean(rec::ProgramOp program, const StateGraph &graph,
       op.erase();
 }
 
-/// Forms the stage with matrix products if one of the choices of axes allows it.
-/// Otherwise `obstacle` is that of the choice that came furthest, with axes of
-/// both kinds if there is one, the likeliest first.
+/// Forms the stage with matrix products if one of the choices of axes allows
+/// it. Otherwise `obstacle` is that of the choice that came furthest, with axes
+/// of both kinds if there is one, the likeliest first.
 bool formChunked(rec::ProgramOp program, const StateGraph &graph,
                  const llvm::BitVector &stage,
                  std::optional<Obstacle> &obstacle) {

@@ -66,8 +66,8 @@ std::optional<Factor> FormAlgebra::separateNew(Value coefficient) {
       return std::nullopt;
     a->key = values.map(MapKind::Div, {a->key, b->key});
     if (b->value)
-      a->value = values.map(
-          MapKind::Div, {a->value ? a->value : values.real(1), b->value});
+      a->value = values.map(MapKind::Div,
+                            {a->value ? a->value : values.real(1), b->value});
     return a;
   }
   default:
@@ -171,8 +171,9 @@ bool FormAlgebra::decomposeNew(Value matrix, SmallVectorImpl<Factor> &terms) {
         return false;
       auto mask = [&](Value part) {
         Value taken = part ? part : values.real(1), zero = values.real(0);
-        return branch == 1 ? values.map(MapKind::Where, {condition, taken, zero})
-                           : values.map(MapKind::Where, {condition, zero, taken});
+        return branch == 1
+                   ? values.map(MapKind::Where, {condition, taken, zero})
+                   : values.map(MapKind::Where, {condition, zero, taken});
       };
       for (size_t i = begin; i < terms.size(); ++i) {
         terms[i].key = mask(terms[i].key);
@@ -207,9 +208,8 @@ void FormAlgebra::accumulate(
   terms.push_back({index, factor});
 }
 
-void FormAlgebra::accumulate(
-    SmallVectorImpl<std::pair<unsigned, Value>> &terms, unsigned index,
-    Value coefficient) {
+void FormAlgebra::accumulate(SmallVectorImpl<std::pair<unsigned, Value>> &terms,
+                             unsigned index, Value coefficient) {
   for (auto &[i, known] : terms)
     if (i == index) {
       known = values.add(known, coefficient);

@@ -44,8 +44,8 @@ struct StageAxes {
 /// Not contracted, it is a matrix: sum of key * value * S_j over `states`, sum
 /// of key * value * x_r over `rows`, plus `constant`. Contracted, it is a
 /// vector on value axes: the keys of `states` are what the state is contracted
-/// with, those of `rows` are scalars; `scalars` are coefficients, on value axes,
-/// of reads that contract every axis.
+/// with, those of `rows` are scalars; `scalars` are coefficients, on value
+/// axes, of reads that contract every axis.
 struct LinearForm {
   bool contracted = false;
   llvm::SmallVector<std::pair<unsigned, Factor>> states;
@@ -61,7 +61,8 @@ public:
   FormAlgebra(rec::ValueBuilder &values, const StageAxes &axes)
       : values(values), axes(axes) {}
 
-  /// Splits a state-free coefficient into key and value parts, if it is a product.
+  /// Splits a state-free coefficient into key and value parts, if it is a
+  /// product.
   std::optional<Factor> separate(mlir::Value coefficient);
   /// A state-free matrix as a sum of key times value.
   bool decompose(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
@@ -78,9 +79,9 @@ public:
   Factor multiply(const Factor &a, const Factor &b);
   void accumulate(llvm::SmallVectorImpl<std::pair<unsigned, Factor>> &terms,
                   unsigned index, const Factor &factor);
-  void accumulate(
-      llvm::SmallVectorImpl<std::pair<unsigned, mlir::Value>> &terms,
-      unsigned index, mlir::Value coefficient);
+  void
+  accumulate(llvm::SmallVectorImpl<std::pair<unsigned, mlir::Value>> &terms,
+             unsigned index, mlir::Value coefficient);
 
 private:
   std::optional<Factor> separateNew(mlir::Value coefficient);
@@ -91,7 +92,8 @@ private:
   const StageAxes &axes;
   // Values share parts; each is looked at once.
   llvm::DenseMap<mlir::Value, std::optional<Factor>> separated;
-  llvm::DenseMap<mlir::Value, std::optional<llvm::SmallVector<Factor>>> decomposed;
+  llvm::DenseMap<mlir::Value, std::optional<llvm::SmallVector<Factor>>>
+      decomposed;
 };
 
 } // namespace trowel

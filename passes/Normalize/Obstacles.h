@@ -35,8 +35,8 @@ Obstacle decayOnRead(mlir::Value decay, mlir::Location read);
 /// The state, or a read of it, under another axis name.
 Obstacle mixedChannels(mlir::Operation *rename);
 
-/// If the state's declared initial value holds an infinity. A chunk drops a state
-/// by a factor of zero, of which an infinity would make a NaN.
+/// If the state's declared initial value holds an infinity. A chunk drops a
+/// state by a factor of zero, of which an infinity would make a NaN.
 std::optional<Obstacle> infiniteStart(rec::StateOp state);
 
 /// Reads that feed writes sum over different axes: this one over `over`.

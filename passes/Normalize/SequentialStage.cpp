@@ -60,10 +60,12 @@ private:
   const StateGraph &graph;
   const llvm::BitVector &stage;
   llvm::SetVector<Operation *> inside; // without the rec.state operations
-  llvm::DenseMap<Value, unsigned> entry; // of each state's value as the token begins
+  llvm::DenseMap<Value, unsigned>
+      entry; // of each state's value as the token begins
 };
 
-/// As large as one of the stage's matrix states: better not kept for each token.
+/// As large as one of the stage's matrix states: better not kept for each
+/// token.
 bool SequentialEmitter::isWhole(Value value) const {
   for (unsigned i : stage.set_bits()) {
     ArrayRef<StringAttr> axes = rec::axesOf(graph.state(i).getResult());
@@ -96,7 +98,8 @@ void SequentialEmitter::chooseOperations() {
                               (entry.count(v) ||
                                inside.contains(v.getDefiningOp()));
                      }) &&
-        llvm::none_of(used, [&](Value v) { return graph.dependsOn(v, others); });
+        llvm::none_of(used,
+                      [&](Value v) { return graph.dependsOn(v, others); });
     if (slice.contains(&op) || needsWhole)
       inside.insert(&op);
   }
@@ -146,7 +149,8 @@ void SequentialEmitter::emit(bool scan, const Obstacle &obstacle) {
   auto sequential = rec::SequentialOp::create(
       builder, location, types, builder.getArrayAttr(names), scan,
       obstacle.message,
-      obstacle.help.empty() ? StringAttr() : builder.getStringAttr(obstacle.help));
+      obstacle.help.empty() ? StringAttr()
+                            : builder.getStringAttr(obstacle.help));
   Block &block = sequential.getBody().emplaceBlock();
   IRMapping mapping;
   for (unsigned i : stage.set_bits()) {
@@ -165,8 +169,8 @@ void SequentialEmitter::emit(bool scan, const Obstacle &obstacle) {
 
   for (auto [value, result] : llvm::zip(exported, sequential.getResults()))
     value.replaceUsesWithIf(result, [&](OpOperand &use) {
-      return program.getBody().front().findAncestorOpInBlock(
-                 *use.getOwner()) != sequential.getOperation();
+      return program.getBody().front().findAncestorOpInBlock(*use.getOwner()) !=
+             sequential.getOperation();
     });
 }
 

@@ -143,10 +143,12 @@ void HeadSplitter::keepOnlyOperands(rec::ProgramOp copy, unsigned phase,
                           /*debug=*/false, operand);
     heads.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("name", builder.getStringAttr(name)),
-         builder.getNamedAttr("kind", builder.getStringAttr(rec::stringifyReduceKind(
-                                          reduction.getKind()))),
-         builder.getNamedAttr("to", builder.getStringAttr(rec::stringifySharingKind(
-                                        reduction.getTo())))}));
+         builder.getNamedAttr(
+             "kind", builder.getStringAttr(
+                         rec::stringifyReduceKind(reduction.getKind()))),
+         builder.getNamedAttr(
+             "to", builder.getStringAttr(
+                       rec::stringifySharingKind(reduction.getTo())))}));
   }
   copy->setAttr("heads", builder.getArrayAttr(heads));
   llvm::SetVector<Operation *> needed = history(operands);

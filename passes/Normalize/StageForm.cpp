@@ -1,6 +1,8 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//
+// The walk over the operations that depend on a stage's states: each value as a
+// linear form, or what it means that it is none.
+
 #include "passes/Normalize/StageForm.h"
 
 #include "passes/Normalize/Obstacles.h"
@@ -12,13 +14,6 @@ using trowel::rec::axesOf;
 using trowel::rec::MapKind;
 
 namespace trowel {
-
-static std::string listAxes(ArrayRef<StringAttr> axes) {
-  std::string text = "[";
-  for (auto [i, axis] : llvm::enumerate(axes))
-    text += (i ? ", " : "") + axis.getValue().str();
-  return text + "]";
-}
 
 StageForm::StageForm(rec::ProgramOp program, const StateGraph &graph,
                      const llvm::BitVector &stage,
@@ -97,7 +92,8 @@ bool StageForm::materialise(Value value) {
 }
 
 /// The operation's result is outside of the linear class: its operands are
-/// outputs of the stage, and if it reaches an update the stage fails with `why`.
+/// outputs of the stage, and if it reaches an update the stage fails with
+/// `why`.
 bool StageForm::makeOpaque(Operation *op, const Twine &why) {
   return makeOpaque(op, Obstacle{op->getLoc(), why.str()});
 }
@@ -137,8 +133,8 @@ bool StageForm::build() {
   for (Operation &op : program.getBody().front()) {
     if (isa<rec::UpdateOp>(op))
       continue;
-    bool dependent = llvm::any_of(
-        usedValues(&op), [&](Value v) { return isDependent(v); });
+    bool dependent =
+        llvm::any_of(usedValues(&op), [&](Value v) { return isDependent(v); });
     if (auto state = dyn_cast<rec::StateOp>(op)) {
       for (auto [member, number] : llvm::enumerate(members))
         if (graph.state(number) == state) {
@@ -251,9 +247,9 @@ bool StageForm::visitMap(rec::MapOp op) {
   case MapKind::Div:
     if (dependent(1))
       return makeOpaque(op, "a division by a value that reads the state");
-    return scaleBy(op, formOf(op.getOperand(0)),
-                   values.map(MapKind::Div,
-                              {values.real(1), op.getOperand(1)}));
+    return scaleBy(
+        op, formOf(op.getOperand(0)),
+        values.map(MapKind::Div, {values.real(1), op.getOperand(1)}));
   case MapKind::Where: {
     Value condition = op.getOperand(0);
     if (dependent(0))
@@ -275,17 +271,18 @@ bool StageForm::visitMap(rec::MapOp op) {
         continue;
       }
       Value zero = values.real(0);
-      Value taken =
-          i == 1 ? values.map(MapKind::Where, {condition, branch, zero})
-                 : values.map(MapKind::Where, {condition, zero, branch});
+      Value taken = i == 1
+                        ? values.map(MapKind::Where, {condition, branch, zero})
+                        : values.map(MapKind::Where, {condition, zero, branch});
       sum = withConstant(std::move(sum), taken);
     }
     forms[result] = sum;
     return true;
   }
   default:
-    return makeOpaque(op, "`" + rec::stringifyMapKind(op.getKind()) +
-                              "` of a value that reads the state is not affine");
+    return makeOpaque(op,
+                      "`" + rec::stringifyMapKind(op.getKind()) +
+                          "` of a value that reads the state is not affine");
   }
 }
 
@@ -344,390 +341,6 @@ bool StageForm::scaleBy(Operation *op, const LinearForm &form, Value factor) {
   matrix.rows.push_back({makeRow(vector, op->getLoc()), {parts->key, Value()}});
   forms[op->getResult(0)] = matrix;
   return true;
-}
-
-//===----------------------------------------------------------------------===//
-// Reads
-//===----------------------------------------------------------------------===//
-
-bool StageForm::visitSum(Operation *op, Value summed, Value factor,
-                         ArrayRef<StringAttr> over) {
-  const LinearForm form = forms.find(summed)->second;
-  if (factor && !mayUse(op, factor))
-    return makeOpaque(op, "the state is read with a value of a later stage");
-  bool anyValue = llvm::any_of(over, [&](StringAttr a) { return axes.isValue(a); });
-  if (!anyValue)
-    return read(op, form, factor, over);
-  bool anyKey = llvm::any_of(over, [&](StringAttr a) { return !axes.isValue(a); });
-  bool allValue = !anyKey && over.size() == axes.value.size();
-  if (allValue && !form.contracted)
-    return readAcross(op, form, factor, over);
-  if (allValue && slice.contains(op))
-    return readScalar(op, form, factor, over);
-  if (anyKey && !form.contracted)
-    return readEverywhere(op, summed, factor, over);
-  return makeOpaque(op, "the state, or a read of it, is summed along " +
-                            listAxes(over) +
-                            ", which the stage's other reads keep apart");
-}
-
-/// Contracts every key axis: the result is a vector on the value axes.
-bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
-                     ArrayRef<StringAttr> over) {
-  if (form.contracted) {
-    Value summed = factor ? values.reduce(rec::ReduceKind::Sum, factor, over)
-                          : values.real(1);
-    return scaleBy(op, form, summed);
-  }
-  std::optional<Factor> parts =
-      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
-  if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
-  LinearForm result;
-  result.contracted = true;
-  for (const auto &[state, known] : form.states) {
-    Factor product = algebra.multiply(known, *parts);
-    SmallVector<StringAttr> keys = keyAxes(state), others;
-    for (StringAttr axis : keys)
-      if (!llvm::is_contained(over, axis))
-        return makeOpaque(op, readsDiffer(op, over, keys));
-    for (StringAttr axis : axesOf(product.key))
-      if (!llvm::is_contained(keys, axis)) {
-        if (!llvm::is_contained(over, axis))
-          return makeOpaque(op, "the read leaves the key axis `" +
-                                    axis.getValue() + "` open");
-        others.push_back(axis);
-      }
-    Value coefficient =
-        values.reduce(rec::ReduceKind::Sum, product.key, others);
-    for (StringAttr axis : over)
-      if (!llvm::is_contained(keys, axis) && !llvm::is_contained(others, axis))
-        coefficient = values.mul(
-            coefficient,
-            values.real(static_cast<double>(values.getOrder().size(axis))));
-    algebra.accumulate(result.states, state,
-                       {values.spread(coefficient, keys), product.value});
-    contractsKeys |= !keys.empty();
-  }
-  for (const auto &[row, known] : form.rows) {
-    Value scalar = values.contract(known.key, parts->key, over);
-    if (!axesOf(scalar).empty())
-      return makeOpaque(op, "the read leaves a key axis open");
-    Value onValue = algebra.multiply(known, *parts).value;
-    algebra.accumulate(result.rows, row, {scalar, onValue});
-  }
-  if (form.constant)
-    result.constant = values.contract(form.constant,
-                                      factor ? factor : values.real(1), over);
-  if (result.constant && !axes.onlyValue(result.constant))
-    return makeOpaque(op, "the read leaves a key axis open");
-  forms[op->getResult(0)] = result;
-  return true;
-}
-
-/// Contracts key and value axes at once: the keys first, then what is left.
-bool StageForm::readEverywhere(Operation *op, Value summed, Value factor,
-                               ArrayRef<StringAttr> over) {
-  std::optional<Factor> parts =
-      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
-  if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
-  SmallVector<StringAttr> keys, rest;
-  for (StringAttr axis : over)
-    (axes.isValue(axis) ? rest : keys).push_back(axis);
-  if (rest.size() != axes.value.size())
-    return makeOpaque(op, readsDiffer(op, over, axes.key));
-  Value vector = values.contract(parts->key, summed, keys);
-  if (slice.contains(op))
-    slice.insert(vector.getDefiningOp());
-  if (!forms.count(vector) && !opaque.count(vector))
-    read(vector.getDefiningOp(), forms.find(summed)->second, parts->key, keys);
-  if (problem)
-    return false;
-  if (slice.contains(op) && forms.count(vector)) {
-    LinearForm form = forms.find(vector)->second;
-    return readScalar(op, form, parts->value, rest);
-  }
-  if (!materialise(vector))
-    return false;
-  Value scalar = values.contract(
-      vector, parts->value ? parts->value : values.real(1), rest);
-  rewritten.push_back({op->getResult(0), scalar});
-  opaque.insert({op->getResult(0), readsDiffer(op, over, axes.key)});
-  return true;
-}
-
-/// Contracts what a contracted form has left: a scalar that is solved for.
-bool StageForm::readScalar(Operation *op, const LinearForm &form, Value factor,
-                           ArrayRef<StringAttr> over) {
-  if (factor && !axes.onlyValue(factor))
-    return makeOpaque(op, "the read is summed with a factor on other axes");
-  LinearForm result, vectors = form;
-  result.contracted = true;
-  vectors.scalars.clear();
-  Value weight = factor ? factor : values.real(1);
-  for (const auto &[index, coefficient] : form.scalars)
-    result.scalars.push_back(
-        {index, values.contract(coefficient, weight, over)});
-  if (vectors.states.empty() && vectors.rows.empty()) {
-    if (form.constant)
-      result.constant = values.contract(form.constant, weight, over);
-  } else {
-    scalarList.push_back({makeRow(vectors, op->getLoc()),
-                          values.spread(weight, axes.value)});
-    result.scalars.push_back(
-        {static_cast<unsigned>(scalarList.size() - 1), values.real(1)});
-  }
-  forms[op->getResult(0)] = result;
-  return true;
-}
-
-/// Contracts the value axes: an output on the key axes.
-bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
-                           ArrayRef<StringAttr> over) {
-  std::optional<Factor> parts =
-      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
-  if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
-  Across across;
-  across.replaced = op->getResult(0);
-  for (const auto &[state, known] : form.states) {
-    Factor product = algebra.multiply(known, *parts);
-    Value vector = values.spread(
-        product.value ? product.value : values.real(1), axes.value);
-    if (across.vector && across.vector != vector)
-      return makeOpaque(op, "states with different value factors are read at once");
-    across.vector = vector;
-    across.reads.push_back({state, product.key});
-  }
-  for (const auto &[row, known] : form.rows) {
-    Factor product = algebra.multiply(known, *parts);
-    across.rows.push_back(
-        {row, product.key,
-         values.spread(product.value ? product.value : values.real(1),
-                       axes.value)});
-  }
-  if (form.constant)
-    across.value = values.contract(form.constant,
-                                   factor ? factor : values.real(1), over);
-  acrossList.push_back(across);
-  opaque.insert({op->getResult(0), readsDiffer(op, over, axes.key)});
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
-// Rows
-//===----------------------------------------------------------------------===//
-
-unsigned StageForm::freeRow(Value value, Location location) {
-  auto [it, isNew] = freeRows.insert({value, rowList.size()});
-  if (isNew)
-    rowList.push_back(Row{location, {}, Value(), {}, value, {}});
-  return it->second;
-}
-
-/// The row of a contracted form. Reads that carry different value factors are
-/// rows of their own, coupled with a one.
-unsigned StageForm::makeRow(const LinearForm &form, Location location) {
-  if (form.states.empty() && form.rows.empty() && form.scalars.empty())
-    return freeRow(form.constant, location);
-  Row row{location, {}, Value(), {}, form.constant, form.scalars};
-  llvm::MapVector<Value, SmallVector<std::pair<unsigned, Value>>> byScale;
-  for (const auto &[state, factor] : form.states)
-    byScale[factor.value].push_back({state, factor.key});
-  for (const auto &[index, factor] : form.rows)
-    row.couplings.push_back(
-        {index, factor.value ? values.mul(factor.key, factor.value)
-                             : factor.key});
-  if (byScale.size() <= 1) {
-    if (!byScale.empty()) {
-      row.scale = byScale.begin()->first;
-      row.reads = byScale.begin()->second;
-    }
-  } else {
-    for (auto &[scale, reads] : byScale) {
-      row.couplings.push_back({rowList.size(), values.real(1)});
-      rowList.push_back(Row{location, reads, scale, {}, Value(), {}});
-    }
-  }
-  auto same = [&](const Row &other) {
-    return other.reads == row.reads && other.scale == row.scale &&
-           other.couplings == row.couplings && other.value == row.value &&
-           other.scalars == row.scalars;
-  };
-  for (auto [index, other] : llvm::enumerate(rowList))
-    if (same(other))
-      return index;
-  rowList.push_back(row);
-  return rowList.size() - 1;
-}
-
-//===----------------------------------------------------------------------===//
-// Updates
-//===----------------------------------------------------------------------===//
-
-bool StageForm::finishUpdate(unsigned member) {
-  rec::UpdateOp update = graph.update(members[member]);
-  Value next = update->getOperand(0);
-  values.setLocation(next.getLoc());
-  auto problemOf = opaque.find(next);
-  if (problemOf != opaque.end()) {
-    if (!problem)
-      problem = problemOf->second;
-    return false;
-  }
-  LinearForm form;
-  auto it = forms.find(next);
-  if (it != forms.end())
-    form = it->second;
-  else
-    form = withConstant(form, next); // forgets the state altogether
-  if (form.contracted) {
-    // The state has no key axes: reads of such states are its transition.
-    LinearForm matrix, rest;
-    rest.contracted = true;
-    for (const auto &[state, factor] : form.states)
-      (keyAxes(state).empty() ? matrix : rest).states.push_back({state, factor});
-    rest.rows = form.rows;
-    rest.scalars = form.scalars;
-    rest.constant = form.constant;
-    if (!rest.states.empty() || !rest.rows.empty() || !rest.scalars.empty() ||
-        rest.constant)
-      matrix.rows.push_back(
-          {makeRow(rest, next.getLoc()), Factor{values.real(1), Value()}});
-    form = matrix;
-  }
-  if (form.constant)
-    return reject(fullRankTerm(form.constant, axes, next.getLoc()));
-  return addTransitions(member, form) && addWrites(member, form);
-}
-
-bool StageForm::addTransitions(unsigned member, const LinearForm &form) {
-  Operation *op = graph.update(members[member])->getOperand(0).getDefiningOp();
-  auto stateOf = [&](unsigned i) { return graph.state(members[i]).getResult(); };
-  SmallVector<StringAttr> keys = keyAxes(member);
-  llvm::DenseSet<unsigned> seen;
-  for (const auto &[from, factor] : form.states) {
-    if (!seen.insert(from).second)
-      return reject(sumOfFactors(rec::nameOf(stateOf(from)), op->getLoc()));
-    if (keyAxes(from) != keys)
-      return reject(op, "a state with other key axes enters as a whole");
-    if (decayKnown && decay != factor.value)
-      return reject(decaysDiffer(rec::nameOf(stateOf(member)),
-                                 factor.value ? factor.value : decay, axes,
-                                 op->getLoc()));
-    decay = factor.value;
-    decayKnown = true;
-    transitionList.push_back({member, from, factor.key});
-  }
-  return true;
-}
-
-bool StageForm::addWrites(unsigned member, const LinearForm &form) {
-  for (const auto &[row, factor] : form.rows) {
-    unsigned written = row;
-    Value scale = factor.value;
-    if (scale && !rowList[row].readsVectors()) {
-      written = scaledRow(row, scale);
-      scale = Value();
-    }
-    writeList.push_back({member, written, factor.key, scale});
-  }
-  return true;
-}
-
-/// A row that reads no vectors, times a function of the value axes.
-unsigned StageForm::scaledRow(unsigned row, Value scale) {
-  LinearForm form;
-  form.contracted = true;
-  form.constant = rowList[row].value;
-  form.scalars = rowList[row].scalars;
-  return makeRow(algebra.scale(form, {values.real(1), scale}, scale),
-                 rowList[row].location);
-}
-
-/// Rows that feed writes through reads must share one place among the value
-/// decays of the token: all before, or all after.
-bool StageForm::checkFrames() {
-  llvm::SetVector<unsigned> solved;
-  for (const Write &write : writeList)
-    solved.insert(write.row);
-  for (unsigned i = 0; i < solved.size(); ++i)
-    for (const auto &[row, coupling] : rowList[solved[i]].couplings)
-      solved.insert(row);
-  std::optional<bool> after;
-  auto place = [&](bool isAfter) {
-    bool agrees = !after || *after == isAfter;
-    after = isAfter;
-    return agrees;
-  };
-  if (!checkScalars(solved.getArrayRef()))
-    return false;
-  auto useOf = [&](Value scale, Location otherwise) {
-    auto known = scaledAt.find(scale);
-    return known == scaledAt.end() ? otherwise : known->second;
-  };
-  for (unsigned index : solved) {
-    const Row &row = rowList[index];
-    if (!row.readsVectors())
-      continue;
-    for (const auto &[other, coupling] : row.couplings)
-      if (!axesOf(coupling).empty())
-        return reject(factorOnRead(coupling, axes,
-                                 useOf(coupling, row.location)));
-    if (row.scale && row.scale != decay)
-      return reject(factorOnRead(row.scale, axes,
-                               useOf(row.scale, row.location)));
-    if (!decay || row.reads.empty())
-      continue;
-    if (!place(row.scale == decay))
-      return reject(decayOnRead(decay, row.location));
-  }
-  for (const Write &write : writeList) {
-    const Row &row = rowList[write.row];
-    bool fine = !row.readsVectors() ? !write.scale
-                : !decay            ? !write.scale
-                : after.value_or(true) ? !write.scale
-                                       : write.scale == decay;
-    if (!fine)
-      return reject(write.scale && write.scale != decay
-                      ? factorOnRead(write.scale, axes,
-                                     useOf(write.scale, row.location))
-                      : decayOnRead(decay, row.location));
-  }
-  return true;
-}
-
-/// A scalar that feeds writes is solved for by itself: one to a stage, and no
-/// row that feeds a write reads vectors, too.
-bool StageForm::checkScalars(ArrayRef<unsigned> solved) {
-  llvm::SetVector<unsigned> used;
-  for (unsigned index : solved)
-    for (const auto &[scalar, coefficient] : rowList[index].scalars)
-      used.insert(scalar);
-  if (used.empty())
-    return true;
-  bool vectors = llvm::any_of(
-      solved, [&](unsigned index) { return rowList[index].readsVectors(); });
-  const Row &row = rowList[scalarList[used.front()].row];
-  if (used.size() == 1 && !vectors && row.scalars.empty())
-    return true;
-  if (!problem)
-    problem = Obstacle{row.location,
-                       "this read contracts every axis and feeds writes together "
-                       "with other reads: the chunk would need two solves",
-                       "let either the scalar or the other reads feed the writes"};
-  return false;
-}
-
-/// A stage whose states are never contracted along a key axis is elementwise.
-bool StageForm::checkKeys() {
-  bool anyRead = !outputRows.empty() || !acrossList.empty() ||
-                 llvm::any_of(rowList, [](const Row &r) { return !r.isFree(); });
-  if (contractsKeys || !acrossList.empty() || !anyRead)
-    return true;
-  return reject(graph.state(members[0]),
-                "the state is read elementwise, never contracted");
 }
 
 } // namespace trowel

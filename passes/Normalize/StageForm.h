@@ -15,8 +15,8 @@
 
 namespace trowel {
 
-/// A vector on value axes: `value + scale * sum(read @ S) + sum(coupling * row) +
-/// sum(coefficient * scalar)`.
+/// A vector on value axes: `value + scale * sum(read @ S) + sum(coupling * row)
+/// + sum(coefficient * scalar)`.
 struct Row {
   mlir::Location location;
   llvm::SmallVector<std::pair<unsigned, mlir::Value>> reads; // (state, B)
@@ -112,7 +112,8 @@ private:
   bool readAcross(mlir::Operation *op, const LinearForm &form,
                   mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
   bool scaleBy(mlir::Operation *op, const LinearForm &form, mlir::Value factor);
-  std::optional<LinearForm> asMatrix(const LinearForm &form, mlir::Operation *op);
+  std::optional<LinearForm> asMatrix(const LinearForm &form,
+                                     mlir::Operation *op);
   LinearForm withConstant(LinearForm form, mlir::Value constant);
   bool reject(mlir::Operation *op, const llvm::Twine &message);
   bool reject(const Obstacle &why);
@@ -138,7 +139,7 @@ private:
   rec::ProgramOp program;
   const StateGraph &graph;
   llvm::BitVector stage;
-  llvm::BitVector descendants; // states whose update needs the stage's
+  llvm::BitVector descendants;         // states whose update needs the stage's
   llvm::SmallVector<unsigned> members; // state numbers in the graph
   StageAxes axes;
   mlir::OpBuilder builder;
@@ -166,7 +167,8 @@ private:
 
 /// Makes the `rec.stage` of a form that was built and replaces the program's
 /// values by its results.
-void emitStage(StageForm &form, rec::ProgramOp program, const StateGraph &graph);
+void emitStage(StageForm &form, rec::ProgramOp program,
+               const StateGraph &graph);
 
 } // namespace trowel
 

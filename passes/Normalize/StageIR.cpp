@@ -99,9 +99,9 @@ Value StageEmitter::emitAcross(const Across &across) {
     keys.push_back(part.key);
     vectors.push_back(part.vector);
   }
-  return rec::AcrossOp::create(builder, across.replaced.getLoc(),
-                               across.replaced.getType(), reads, states,
-                               across.vector, rows, keys, vectors, across.value);
+  return rec::AcrossOp::create(
+      builder, across.replaced.getLoc(), across.replaced.getType(), reads,
+      states, across.vector, rows, keys, vectors, across.value);
 }
 
 void StageEmitter::emit() {
@@ -126,9 +126,9 @@ void StageEmitter::emit() {
 
   builder.setInsertionPointToEnd(&program.getBody().front());
   Location location = graph.state(form.states().front()).getLoc();
-  auto stage =
-      rec::StageOp::create(builder, location, types, builder.getArrayAttr(names),
-                           builder.getArrayAttr(valueAxes));
+  auto stage = rec::StageOp::create(builder, location, types,
+                                    builder.getArrayAttr(names),
+                                    builder.getArrayAttr(valueAxes));
   builder.setInsertionPointToEnd(&stage.getBody().emplaceBlock());
   for (auto [index, row] : llvm::enumerate(form.rows()))
     if (used[index])

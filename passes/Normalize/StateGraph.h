@@ -34,7 +34,8 @@ public:
     return dependences(value).anyCommon(stage);
   }
 
-  /// The operations that the updates of `stage`'s states need, in program order.
+  /// The operations that the updates of `stage`'s states need, in program
+  /// order.
   llvm::SmallVector<mlir::Operation *>
   updateSlice(const llvm::BitVector &stage) const;
 

@@ -29,15 +29,15 @@ void addChunk(OpPassManager &manager, int64_t tokens) {
 void registerTrowelPasses() {
   registerNormalizePasses();
   registerChunkPasses();
-  PassPipelineRegistration<>("rec-normalise",
-                             "Bring token programs to normal form",
-                             [](OpPassManager &manager) { addNormalise(manager); });
   PassPipelineRegistration<>(
-      "rec-to-chunk", "Derive the chunk program of a token program",
-      [](OpPassManager &manager) {
-        addNormalise(manager);
-        addChunk(manager);
-      });
+      "rec-normalise", "Bring token programs to normal form",
+      [](OpPassManager &manager) { addNormalise(manager); });
+  PassPipelineRegistration<>("rec-to-chunk",
+                             "Derive the chunk program of a token program",
+                             [](OpPassManager &manager) {
+                               addNormalise(manager);
+                               addChunk(manager);
+                             });
 }
 
 } // namespace trowel

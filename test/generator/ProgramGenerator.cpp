@@ -21,7 +21,9 @@ public:
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
   }
-  int below(int n) { return static_cast<int>(next() % static_cast<uint64_t>(n)); }
+  int below(int n) {
+    return static_cast<int>(next() % static_cast<uint64_t>(n));
+  }
   bool chance(double p) { return uniform(0, 1) < p; }
   double uniform(double low, double high) {
     return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53;
@@ -42,17 +44,16 @@ struct Pool {
   const char *name, *axes;
   enum Kind { Vector, Value, Factor, Small } kind;
 };
-const Pool pool[] = {
-    {"q0", "K", Pool::Vector}, {"q1", "K", Pool::Vector},
-    {"k0", "K", Pool::Vector}, {"k1", "K", Pool::Vector},
-    {"k2", "K", Pool::Vector}, {"v0", "V", Pool::Value},
-    {"v1", "V", Pool::Value},  {"v2", "V", Pool::Value},
-    {"r0", "V", Pool::Vector}, {"r1", "V", Pool::Vector},
-    {"a0", "", Pool::Factor},  {"a1", "", Pool::Factor},
-    {"ak0", "K", Pool::Factor}, {"ak1", "K", Pool::Factor},
-    {"av0", "V", Pool::Factor}, {"c0", "", Pool::Small},
-    {"c1", "", Pool::Small},   {"ck0", "K", Pool::Small},
-    {"cv0", "V", Pool::Small}};
+const Pool pool[] = {{"q0", "K", Pool::Vector},  {"q1", "K", Pool::Vector},
+                     {"k0", "K", Pool::Vector},  {"k1", "K", Pool::Vector},
+                     {"k2", "K", Pool::Vector},  {"v0", "V", Pool::Value},
+                     {"v1", "V", Pool::Value},   {"v2", "V", Pool::Value},
+                     {"r0", "V", Pool::Vector},  {"r1", "V", Pool::Vector},
+                     {"a0", "", Pool::Factor},   {"a1", "", Pool::Factor},
+                     {"ak0", "K", Pool::Factor}, {"ak1", "K", Pool::Factor},
+                     {"av0", "V", Pool::Factor}, {"c0", "", Pool::Small},
+                     {"c1", "", Pool::Small},    {"ck0", "K", Pool::Small},
+                     {"cv0", "V", Pool::Small}};
 
 bool uses(const std::string &text, const std::string &name) {
   return std::regex_search(text, std::regex("\\b" + name + "\\b"));
@@ -72,13 +73,16 @@ private:
     return *(names.begin() + random.below(static_cast<int>(names.size())));
   }
   std::string matrix();
-  std::string key() { return pick({"k0", "k1", "k2", "k0", "k1", "k2[t - 1]"}); }
+  std::string key() {
+    return pick({"k0", "k1", "k2", "k0", "k1", "k2[t - 1]"});
+  }
   std::string reader() { return pick({"q0", "q1", "k0", "k1", "k1[t - 2]"}); }
   std::string keyFactor() {
     if (hasScalarState && random.chance(0.3))
       return "sigmoid(m)";
     return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)",
-                 "where(c0 > 0.3, 0, a0)", "(0.8 + 0.1 * cos(prefix_sum(c1)))", "0"});
+                 "where(c0 > 0.3, 0, a0)", "(0.8 + 0.1 * cos(prefix_sum(c1)))",
+                 "0"});
   }
   void vectorState();
   void scalarState();
@@ -87,8 +91,10 @@ private:
   void state();
   void statement();
   void outputs();
-  void add(std::string head, std::vector<std::string> terms, std::string defines = "") {
-    program.statements.push_back({std::move(head), std::move(terms), std::move(defines)});
+  void add(std::string head, std::vector<std::string> terms,
+           std::string defines = "") {
+    program.statements.push_back(
+        {std::move(head), std::move(terms), std::move(defines)});
   }
 
   Random random;
@@ -105,15 +111,17 @@ private:
 /// A current state or an alias of one.
 std::string Generator::matrix() {
   if (!matrices.empty() && random.chance(0.4))
-    return matrices[static_cast<size_t>(random.below(static_cast<int>(matrices.size())))];
+    return matrices[static_cast<size_t>(
+        random.below(static_cast<int>(matrices.size())))];
   return "S" + std::to_string(random.below(stateCount));
 }
 
 /// A term on the value axis: an input, a read of a state, a let or its delay.
 std::string Generator::vectorTerm(bool mayRead) {
   if (mayRead && random.chance(0.6)) {
-    std::string read = acrossReads ? "(" + matrix() + " @ " + pick({"r0", "r1"}) + ")"
-                                   : "(" + reader() + " @ " + matrix() + ")";
+    std::string read = acrossReads
+                           ? "(" + matrix() + " @ " + pick({"r0", "r1"}) + ")"
+                           : "(" + reader() + " @ " + matrix() + ")";
     std::string scale = pick({"c0", "c1", "-c0", "0.5"});
     if (strange && random.chance(0.25))
       return "tanh" + read;
@@ -122,8 +130,8 @@ std::string Generator::vectorTerm(bool mayRead) {
     return scale + " * " + read;
   }
   if (!acrossReads && !vectors.empty() && random.chance(0.35)) {
-    const std::string &name =
-        vectors[static_cast<size_t>(random.below(static_cast<int>(vectors.size())))];
+    const std::string &name = vectors[static_cast<size_t>(
+        random.below(static_cast<int>(vectors.size())))];
     return "0.3 * " + name + (random.chance(0.4) ? "[t - 1]" : "");
   }
   if (acrossReads)
@@ -139,13 +147,14 @@ std::string Generator::write() {
   if (acrossReads)
     return pick({"r0", "r1"}) + " * (" + inner + ")";
   if (scalarReads && random.chance(0.5))
-    return "0.5 * " + key() + " * " + pick({"v0", "v1", "cv0"}) + " * (c0 - " + reader() +
-           " @ S0 @ " + pick({"r0", "r1"}) + ")";
+    return "0.5 * " + key() + " * " + pick({"v0", "v1", "cv0"}) + " * (c0 - " +
+           reader() + " @ S0 @ " + pick({"r0", "r1"}) + ")";
   return (random.chance(0.3) ? "c1 * " : "") + key() + " * (" + inner + ")";
 }
 
 void Generator::state() {
-  program.states.push_back("state S" + std::to_string(stateCount++) + " : f32[K, V]");
+  program.states.push_back("state S" + std::to_string(stateCount++) +
+                           " : f32[K, V]");
 }
 
 /// A state on one axis, with a read of its own.
@@ -209,7 +218,8 @@ void Generator::outputs() {
       term += " / " + normaliser;
   add("out o" + std::to_string(outCount++) + " : f32[V] =", terms);
   if (random.chance(0.2))
-    add("out o" + std::to_string(outCount++) + " : f32[K] =", {matrix() + " @ r0"});
+    add("out o" + std::to_string(outCount++) + " : f32[K] =",
+        {matrix() + " @ r0"});
 }
 
 RandomProgram Generator::run() {
@@ -267,7 +277,8 @@ std::vector<RandomProgram> smallerPrograms(const RandomProgram &program) {
   }
   for (size_t i = 0; i < program.statements.size(); ++i)
     for (size_t j = 0; program.statements[i].terms.size() > 1 &&
-                       j < program.statements[i].terms.size(); ++j) {
+                       j < program.statements[i].terms.size();
+         ++j) {
       RandomProgram without = program;
       auto &terms = without.statements[i].terms;
       terms.erase(terms.begin() + static_cast<long>(j));
@@ -329,13 +340,23 @@ TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
     for (const char *axis = input.axes; *axis; ++axis)
       shape.push_back(sizeOf(*axis));
     Tensor tensor(shape);
-    double scale = *input.axes ? 1 / std::sqrt(static_cast<double>(sizeOf(*input.axes))) : 1;
+    double scale = *input.axes
+                       ? 1 / std::sqrt(static_cast<double>(sizeOf(*input.axes)))
+                       : 1;
     for (double &x : tensor.data) {
       switch (input.kind) {
-      case Pool::Vector: x = random.normal() * scale; break;
-      case Pool::Value: x = random.normal(); break;
-      case Pool::Factor: x = random.chance(0.06) ? 0 : random.uniform(-0.9, 1.02); break;
-      case Pool::Small: x = random.uniform(-0.5, 0.5); break;
+      case Pool::Vector:
+        x = random.normal() * scale;
+        break;
+      case Pool::Value:
+        x = random.normal();
+        break;
+      case Pool::Factor:
+        x = random.chance(0.06) ? 0 : random.uniform(-0.9, 1.02);
+        break;
+      case Pool::Small:
+        x = random.uniform(-0.5, 0.5);
+        break;
       }
       x = static_cast<double>(static_cast<float>(x));
     }

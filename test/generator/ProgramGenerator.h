@@ -20,9 +20,9 @@ namespace trowel::test {
 /// One statement as a sum of terms, so that a failing program can be shrunk by
 /// leaving out statements and terms.
 struct RandomStatement {
-  std::string head;               // "S0 =", "S1 +=", "let p0 =", "out o0 : f32[V] ="
+  std::string head; // "S0 =", "S1 +=", "let p0 =", "out o0 : f32[V] ="
   std::vector<std::string> terms; // joined by " + "
-  std::string defines;            // the name that later statements may use, if any
+  std::string defines; // the name that later statements may use, if any
 };
 
 struct RandomProgram {

@@ -34,8 +34,8 @@ struct Derived {
 /// The normal form of a program; with `tokens` >= 0 its chunk program.
 inline Derived derive(const Program &program, int64_t tokens = -1) {
   Derived derived;
-  derived.context =
-      std::make_unique<mlir::MLIRContext>(mlir::MLIRContext::Threading::DISABLED);
+  derived.context = std::make_unique<mlir::MLIRContext>(
+      mlir::MLIRContext::Threading::DISABLED);
   derived.context->loadDialect<rec::RecDialect, chunk::ChunkDialect>();
   derived.module = generate(*derived.context, program);
   mlir::PassManager manager(derived.context.get());

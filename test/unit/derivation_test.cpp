@@ -22,7 +22,8 @@ namespace {
 class Derivation : public testing::TestWithParam<std::string> {};
 
 void expectChunksMatch(const Program &program, const Batch &batch,
-                       const InputOptions &options, std::vector<int64_t> sizes) {
+                       const InputOptions &options,
+                       std::vector<int64_t> sizes) {
   TensorMap arguments = generateInputs(program, batch, options);
   TensorMap meaning = evaluate(program, batch, arguments);
   TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
@@ -71,10 +72,10 @@ TEST_P(Derivation, SequencesBeginAnew) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Programs, Derivation, testing::ValuesIn(allPrograms()),
-    [](const testing::TestParamInfo<std::string> &info) {
-      return std::regex_replace(info.param, std::regex("[^A-Za-z0-9]"), "_");
-    });
+INSTANTIATE_TEST_SUITE_P(Programs, Derivation, testing::ValuesIn(allPrograms()),
+                         [](const testing::TestParamInfo<std::string> &info) {
+                           return std::regex_replace(
+                               info.param, std::regex("[^A-Za-z0-9]"), "_");
+                         });
 
 } // namespace

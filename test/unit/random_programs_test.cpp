@@ -30,8 +30,8 @@ struct Outcome {
 
 /// The largest root mean square of a difference. What decays or cancels leaves
 /// the rounding of what it was, so besides the ratio to the result an error of
-/// some roundings of the states and inputs at the start, which are about one, is
-/// no fault.
+/// some roundings of the states and inputs at the start, which are about one,
+/// is no fault.
 double largestDifference(const TensorMap &actual, const TensorMap &reference) {
   double largest = 0;
   for (const auto &[name, tensor] : reference) {
@@ -118,7 +118,8 @@ Outcome tryCpu(const RandomProgram &random) {
   flush(actual);
   flush(meaning);
   Comparison comparison = compare(actual, meaning, magnitudes);
-  if (!(comparison.ratio < 1e-5) && !(largestDifference(actual, meaning) < 5e-7))
+  if (!(comparison.ratio < 1e-5) &&
+      !(largestDifference(actual, meaning) < 5e-7))
     return {Outcome::Kind::Differs, "CPU: " + inWords(comparison)};
   return {Outcome::Kind::Agrees, ""};
 }
@@ -178,8 +179,8 @@ TEST(RandomPrograms, CpuCodeAgreesWithTheMeaning) {
       continue;
     ++failed;
     RandomProgram small = shrink(program, tryCpu);
-    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail << "; smaller: "
-                  << tryCpu(small).detail << "\n"
+    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail
+                  << "; smaller: " << tryCpu(small).detail << "\n"
                   << small.text();
   }
   EXPECT_GT(ran * 2, count) << ran;

@@ -34,15 +34,18 @@ const char *declarations = "in q, k, b, kk : f32[K]\n"
                            "in cv : f32[V]\n";
 
 const Trap traps[] = {
-    {"GrowingState", "chunk",
+    {"GrowingState",
+     "chunk",
      "state S : f32[K, V]\n S *= exp(g)\n S += k * v\n out o : f32[V] = q @ S",
      {{"g", 0.05}}},
-    {"FactorIsZero", "chunk",
+    {"FactorIsZero",
+     "chunk",
      "state S : f32[K, V]\n S *= 1 - beta\n S += k * (v - 0.3 * (k @ S))\n"
      "out o : f32[V] = q @ S",
      {{"beta", 1}}},
     {"FactorIsNegative", "chunk",
-     "state S : f32[K, V]\n S *= tanh(ak)\n S += k * v\n out o : f32[V] = q @ S"},
+     "state S : f32[K, V]\n S *= tanh(ak)\n S += k * v\n out o : f32[V] = q @ "
+     "S"},
     {"ResetByWhere", "chunk",
      "state S : f32[K, V]\n S *= where(g > 0.5, 0, 1)\n S += k * v\n"
      "out o : f32[V] = q @ S"},
@@ -50,7 +53,8 @@ const Trap traps[] = {
      "state m : f32 = -inf\n state S : f32[K, V]\n let m0 = m\n"
      "m = max(logsigmoid(g) + m0, c)\n S = exp(logsigmoid(g) + m0 - m) * S\n"
      "S += exp(c - m) * k * v\n out o : f32[V] = q @ S"},
-    {"StrongValueGate", "chunk",
+    {"StrongValueGate",
+     "chunk",
      "state S : f32[K, V]\n S *= exp(gv)\n S += k * v\n out o : f32[V] = q @ S",
      {{"gv", -40}}},
     {"ValueGateAndDeltaRule", "chunk",
@@ -60,7 +64,8 @@ const Trap traps[] = {
      "state S : f32[K, V]\n S += k * (v - 0.5 * (k @ S))\n S *= exp(gv)\n"
      "out o : f32[V] = q @ S"},
     {"ValueGateBetweenReadAndOutput", "chunk",
-     "state S : f32[K, V]\n out p : f32[V] = q @ S\n S *= exp(gv)\n S += k * v\n"
+     "state S : f32[K, V]\n out p : f32[V] = q @ S\n S *= exp(gv)\n S += k * "
+     "v\n"
      "S *= exp(gk)\n out o : f32[V] = cv * (q @ S)"},
     {"ValueFactorMeetsTheRead", "token",
      "state S : f32[K, V]\n S += 0.5 * k * bv * (v - k @ S)\n"
@@ -100,19 +105,22 @@ const Trap traps[] = {
      "state Z, S : f32[K, V]\n S += 0.4 * k * (v - b @ Z)\n"
      "Z = 0.9 * Z + 0.5 * kk * (k @ S)\n out o : f32[V] = q @ S"},
     {"DelayedReadFeedsAWrite", "chunk",
-     "state S : f32[K, V]\n let r = k @ S\n S = 0.9 * S + 0.4 * kk * (v - r[t - 2])\n"
+     "state S : f32[K, V]\n let r = k @ S\n S = 0.9 * S + 0.4 * kk * (v - r[t "
+     "- 2])\n"
      "out o : f32[V] = q @ S"},
     {"ScalarReadFeedsAWrite", "chunk|token",
      "state S : f32[K, V]\n S += 0.3 * k * v * (1 - k @ S @ v)\n"
      "out o : f32[V] = q @ S"},
     {"VectorAndScalarReadTogether", "chunk|token",
-     "state S : f32[K, V]\n let r = k @ S\n S += 0.5 * k * (v - (r - mean[V](r)))\n"
+     "state S : f32[K, V]\n let r = k @ S\n S += 0.5 * k * (v - (r - "
+     "mean[V](r)))\n"
      "out o : f32[V] = q @ S"},
     {"MatrixOnTheValueSide", "token",
      "dim U = V\n param P : f32[V, U] shared\n state S : f32[K, V]\n"
      "let r = 0.2 * (k @ S) @ P\n S += k * (v - r[U -> V])\n"
      "out o : f32[V] = q @ S"},
-    {"ReadBeforeScalarDecay", "chunk",
+    {"ReadBeforeScalarDecay",
+     "chunk",
      "state S : f32[K, V]\n S = 0.8 * a * S + 0.4 * k * (b @ S) + kk * v\n"
      "out o : f32[V] = q @ S",
      {{"a", 0}}},
@@ -145,7 +153,8 @@ const Trap traps[] = {
      "state S : f32[K, V]\n let big = where(g > 0, 1, inf) * v\n"
      "S = 0.9 * S + where(ak + g > 0, k * big, 0)\n out o : f32[V] = q @ S"},
     {"SumOverHeads", "chunk",
-     "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ S)\n"
+     "state S : f32[K, V]\n let m = mean[heads](k)\n S += 0.3 * k * (v - m @ "
+     "S)\n"
      "let r = q @ S\n out o : f32[V] = r * rsqrt(sum[heads](r * r) + 1)"},
     {"StateStartsAtMinusInfinity", "token|scan",
      "state S : f32[K, V] = -inf\n S = where(t == 0, 0, S)\n"
@@ -168,7 +177,8 @@ const Trap traps[] = {
      "state S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n let P = S\n"
      "out o : f32[V] = q @ P[t - 2] - b @ S"},
     {"DelayedStateEntersAnother", "chunk",
-     "state Z, S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n let P = S\n"
+     "state Z, S : f32[K, V]\n S = 0.9 * S + 0.5 * k * (v - k @ S)\n let P = "
+     "S\n"
      "Z = 0.5 * Z + 0.2 * P[t - 1] - 0.1 * kk * (kk @ Z)\n"
      "out o : f32[V] = q @ Z"},
     {"StaleState", "refused",
@@ -191,8 +201,9 @@ TEST_P(Traps, AreRightOrRefused) {
   auto phases = cpu::compilePhases(*derive(*checked.program, 0).module);
   ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
   std::string actualClass = classesOf(*derive(*checked.program).module)["S"];
-  EXPECT_NE(("|" + std::string(trap.expected) + "|").find("|" + actualClass + "|"),
-            std::string::npos)
+  EXPECT_NE(
+      ("|" + std::string(trap.expected) + "|").find("|" + actualClass + "|"),
+      std::string::npos)
       << "S is " << actualClass;
   for (Regime regime : allRegimes()) {
     Batch batch;
@@ -208,7 +219,8 @@ TEST_P(Traps, AreRightOrRefused) {
     TensorMap meaning = evaluate(*checked.program, batch, arguments);
     if (!(largestMagnitude(meaning) < 1e6))
       continue;
-    TensorMap magnitudes = evaluateMagnitudes(*checked.program, batch, arguments);
+    TensorMap magnitudes =
+        evaluateMagnitudes(*checked.program, batch, arguments);
     Comparison onCpu =
         compare(runPhases(*phases, batch, arguments), meaning, magnitudes);
     EXPECT_LT(onCpu.ratio, 1e-5)
@@ -217,11 +229,11 @@ TEST_P(Traps, AreRightOrRefused) {
       Derived derived = derive(*checked.program, tokens);
       ASSERT_TRUE(derived.succeeded);
       Comparison comparison =
-          compare(evaluateChunks(*derived.module, batch, arguments),
-                  meaning, magnitudes);
+          compare(evaluateChunks(*derived.module, batch, arguments), meaning,
+                  magnitudes);
       EXPECT_LT(comparison.ratio, 1e-10)
-          << nameOf(regime) << ", C = " << tokens << ": " << comparison.name << " "
-          << comparison.reason;
+          << nameOf(regime) << ", C = " << tokens << ": " << comparison.name
+          << " " << comparison.reason;
     }
   }
 }

@@ -18,7 +18,8 @@ namespace trowel::tool {
 
 class CpuCode {
 public:
-  explicit CpuCode(std::vector<cpu::Phase> phases) : phases(std::move(phases)) {}
+  explicit CpuCode(std::vector<cpu::Phase> phases)
+      : phases(std::move(phases)) {}
 
   /// Runs the code on arguments that `validate` accepts. The result has every
   /// output, debug ones included, and every final state, in f32 and unrounded.
