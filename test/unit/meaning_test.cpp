@@ -337,18 +337,17 @@ TEST(Meaning, ReductionsOverHeads) {
 }
 
 TEST(Meaning, HeadsMeetWithinAToken) {
-  // Each head's state takes in the sum of all heads' states of this token.
+  // Each head's output takes in the sum of all heads' states of this token.
   Program program = checkedProgram(R"(
     attention a() {
       in x : f32
       state s : f32
       s += x
-      s = s + sum[heads](s)
-      out o : f32 = s
+      out o : f32 = s + sum[heads](s)
     })");
   TensorMap out = evaluate(program, Batch{1, 2, 2, 1, {}},
                            {{"x", tensor({1, 2, 2}, {1, 2, 0, 1})}});
-  EXPECT_EQ(out["o"].data, (Values{4, 5, 14, 16}));
+  EXPECT_EQ(out["o"].data, (Values{4, 5, 5, 7}));
 }
 
 //===--- Axes -------------------------------------------------------------===//
