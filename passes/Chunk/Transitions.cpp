@@ -89,42 +89,31 @@ split(rec::ValueBuilder &values, const PerState &parts) {
   return result;
 }
 
-PerState Transitions::pull(const PerState &row) {
+template <typename Op>
+PerState Transitions::carry(const PerState &part, bool forward) {
   if (identity)
-    return row;
-  auto [tiles, states] = split(values, row);
+    return part;
+  auto [tiles, states] = split(values, part);
   SmallVector<int64_t> targets;
   SmallVector<Type> types;
-  for (unsigned state : reachable(row, /*forward=*/false)) {
+  for (unsigned state : reachable(part, forward)) {
     targets.push_back(state);
-    types.push_back(tileType(row, state));
+    types.push_back(tileType(part, state));
   }
-  auto op =
-      chunk::PullOp::create(values.getBuilder(), values.getLocation(), types,
-                            factors, blocks, tiles, states, targets);
+  auto op = Op::create(values.getBuilder(), values.getLocation(), types,
+                       factors, blocks, tiles, states, targets);
   PerState result;
   for (auto [i, target] : llvm::enumerate(targets))
     result.push_back({static_cast<unsigned>(target), op.getResult(i)});
   return result;
 }
 
+PerState Transitions::pull(const PerState &row) {
+  return carry<chunk::PullOp>(row, /*forward=*/false);
+}
+
 PerState Transitions::push(const PerState &key) {
-  if (identity)
-    return key;
-  auto [tiles, states] = split(values, key);
-  SmallVector<int64_t> targets;
-  SmallVector<Type> types;
-  for (unsigned state : reachable(key, /*forward=*/true)) {
-    targets.push_back(state);
-    types.push_back(tileType(key, state));
-  }
-  auto op =
-      chunk::PushOp::create(values.getBuilder(), values.getLocation(), types,
-                            factors, blocks, tiles, states, targets);
-  PerState result;
-  for (auto [i, target] : llvm::enumerate(targets))
-    result.push_back({static_cast<unsigned>(target), op.getResult(i)});
-  return result;
+  return carry<chunk::PushOp>(key, /*forward=*/true);
 }
 
 SmallVector<std::pair<std::pair<unsigned, unsigned>, Value>>

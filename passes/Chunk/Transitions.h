@@ -47,6 +47,8 @@ public:
   PerState apply(mlir::Value matrix, llvm::ArrayRef<PerState> keys);
 
 private:
+  /// `pull` and `push`: the same, backwards and forwards.
+  template <typename Op> PerState carry(const PerState &part, bool forward);
   llvm::SmallVector<unsigned> reachable(const PerState &from,
                                         bool forward) const;
   mlir::RankedTensorType tileType(const PerState &operands, unsigned state);

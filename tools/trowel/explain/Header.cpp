@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What a program is called, takes, gives and carries.
+#include "frontend/Sema/Print.h"
 #include "tools/trowel/explain/Layout.h"
 #include "tools/trowel/explain/Sections.h"
 
@@ -9,26 +10,6 @@
 #include <sstream>
 
 namespace trowel::explaining {
-
-static const char *nameOf(DType dtype) {
-  switch (dtype) {
-  case DType::F32:
-    return "f32";
-  case DType::TF32:
-    return "tf32";
-  case DType::BF16:
-    return "bf16";
-  case DType::F16:
-    return "f16";
-  case DType::E4M3:
-    return "e4m3";
-  case DType::E5M2:
-    return "e5m2";
-  case DType::I32:
-    return "i32";
-  }
-  return "";
-}
 
 static int64_t bytesOf(DType dtype) {
   switch (dtype) {
@@ -65,7 +46,7 @@ static std::string typeOf(const Program &program,
             (program.axes[axis].isPlainNumber
                  ? std::to_string(program.axes[axis].size)
                  : program.axes[axis].name);
-  std::string text = nameOf(declaration.dtype);
+  std::string text = sema::print(declaration.dtype);
   if (!axes.empty())
     text += "[" + axes + "]";
   if (declaration.sharing == Sharing::Grouped)
