@@ -9,12 +9,10 @@
 #include "dialect/Chunk/Chunk.h"
 #include "frontend/MLIRGen/MLIRGen.h"
 #include "passes/Pipelines/Pipelines.h"
-#include "test/unit/Checked.h"
+#include "test/unit/Programs.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
-
-#include <filesystem>
 
 namespace trowel::test {
 
@@ -59,51 +57,6 @@ inline std::map<std::string, std::string> classesOf(mlir::ModuleOp normalForm) {
             stage.getScan() ? "scan" : "token";
   });
   return classes;
-}
-
-/// Overrides that make a program's larger sizes small and unequal, so that it
-/// can be evaluated token by token in no time.
-inline CheckOptions smallSizes(const syntax::Attention &attention) {
-  CheckOptions options;
-  int64_t next = 6;
-  for (const syntax::Size &size : attention.sizes)
-    if (size.value > 6)
-      options.sizes.push_back({size.name.text, std::max<int64_t>(3, next--)});
-  return options;
-}
-
-/// The `.trowel` files of a folder of the project, sorted.
-inline std::vector<std::string> programFiles(const std::string &folder) {
-  std::vector<std::string> files;
-  for (const auto &entry : std::filesystem::directory_iterator(
-           std::string(TROWEL_SOURCE_DIR) + "/" + folder))
-    if (entry.path().extension() == ".trowel")
-      files.push_back(folder + "/" + entry.path().filename().string());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// Every program that ships: examples, inventions, the language's own.
-inline std::vector<std::string> allPrograms() {
-  std::vector<std::string> files;
-  for (const char *folder : {"examples", "docs/inventions", "test/language"})
-    for (const std::string &file : programFiles(folder))
-      files.push_back(file);
-  return files;
-}
-
-/// The attentions of a file, with small sizes, that the checker accepts.
-inline std::vector<Program> checkedPrograms(const std::string &file) {
-  SourceFile source{file,
-                    readFile(std::string(TROWEL_SOURCE_DIR) + "/" + file)};
-  ParseResult parsed = parse(source);
-  std::vector<Program> programs;
-  for (const syntax::Attention &attention : parsed.file.attentions) {
-    CheckResult result = check(parsed.file, attention, smallSizes(attention));
-    if (result.program)
-      programs.push_back(*result.program);
-  }
-  return programs;
 }
 
 } // namespace trowel::test
