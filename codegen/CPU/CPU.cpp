@@ -1,7 +1,7 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The compilation from a chunk program to code in this process, phase by phase.
+// The compilation from a chunk program to code, phase by phase.
 #include "codegen/CPU/CPU.h"
 
 #include "codegen/CPU/Emitter.h"
@@ -9,6 +9,8 @@
 
 #include "mlir/IR/Verifier.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Support/TargetSelect.h"
 
 #include <chrono>
@@ -41,9 +43,11 @@ private:
 
 class JitKernel : public Kernel {
 public:
-  JitKernel(std::vector<Argument> arguments, int64_t workspaceBytes) {
+  JitKernel(std::vector<Argument> arguments, int64_t workspaceBytes,
+            int64_t carryBytes) {
     argumentList = std::move(arguments);
     workspaceSize = workspaceBytes;
+    carrySize = carryBytes;
   }
 
   llvm::Error link(llvm::orc::JITTargetMachineBuilder machine,
@@ -59,7 +63,7 @@ public:
     auto address = jit->lookup(Emitter::entryName);
     if (!address)
       return address.takeError();
-    function = address->toPtr<Entry>();
+    function = address->toPtr<TrowelKernel *>();
     return llvm::Error::success();
   }
 
@@ -71,39 +75,84 @@ private:
 struct Compiled {
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
+  std::unique_ptr<llvm::TargetMachine> machine;
   std::vector<Argument> arguments;
-  int64_t workspaceBytes = 0;
+  int64_t workspaceBytes = 0, carryBytes = 0;
 };
 
 } // namespace
 
-static llvm::Expected<llvm::orc::JITTargetMachineBuilder>
-hostMachine(const CpuOptions &options) {
+int64_t Argument::strideCount() const {
+  auto outer = std::max<int64_t>(static_cast<int64_t>(sizes.size()) - 1, 0);
+  switch (role) {
+  case Role::Input:
+  case Role::Output:
+    return 1 + outer;
+  case Role::Param:
+    return outer;
+  case Role::InitialState:
+  case Role::FinalState:
+    return 0;
+  }
+  llvm_unreachable("all roles are listed");
+}
+
+int64_t Argument::elementBytes() const {
+  bool state = role == Role::InitialState || role == Role::FinalState;
+  return state ? 4 : bytesOf(dtype);
+}
+
+using MachineBuilder = llvm::orc::JITTargetMachineBuilder;
+
+static llvm::Expected<MachineBuilder> machineFor(const CpuOptions &options) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
-  auto machine = llvm::orc::JITTargetMachineBuilder::detectHost();
-  if (machine)
-    machine->setCodeGenOptLevel(options.optimisation == 0
-                                    ? llvm::CodeGenOptLevel::None
-                                    : llvm::CodeGenOptLevel::Default);
-  return machine;
+  auto builder = MachineBuilder::detectHost();
+  if (!builder)
+    return builder;
+  if (options.machine != Machine::Host) {
+    if (!builder->getTargetTriple().isX86_64())
+      return llvm::createStringError("the machine is not an x86-64");
+    builder->getFeatures() = llvm::SubtargetFeatures();
+    builder->setCPU(options.machine == Machine::Avx2 ? "x86-64-v3"
+                                                     : "x86-64-v4");
+  }
+  builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->setCodeModel(llvm::CodeModel::Small);
+  builder->setCodeGenOptLevel(options.optimisation == 0
+                                  ? llvm::CodeGenOptLevel::None
+                                  : llvm::CodeGenOptLevel::Default);
+  return builder;
 }
 
-static llvm::Expected<Compiled>
-compile(ModuleOp source, const CpuOptions &options,
-        llvm::orc::JITTargetMachineBuilder &machineBuilder, Stopwatch &watch) {
+/// What the levels of x86-64 add that this code profits from.
+static bool hasFeatures(const llvm::TargetMachine &machine, Machine kind) {
+  if (kind == Machine::Host)
+    return true;
+  const char *features = kind == Machine::Avx2
+                             ? "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe"
+                             : "+avx512f,+avx512bw,+avx512cd,+avx512dq,"
+                               "+avx512vl,+avx2,+fma,+f16c,+bmi,+bmi2";
+  return machine.getMCSubtargetInfo()->checkFeatures(features);
+}
+
+static llvm::Expected<Compiled> compile(ModuleOp source,
+                                        const CpuOptions &options,
+                                        MachineBuilder &builder,
+                                        Stopwatch &watch) {
   auto programs = source.getOps<chunk::ProgramOp>();
   if (programs.empty() || std::next(programs.begin()) != programs.end())
     return llvm::createStringError("the module must hold one chunk.program");
   chunk::ProgramOp program = *programs.begin();
+  auto machine = builder.createTargetMachine();
+  if (!machine)
+    return machine.takeError();
   loadTargetDialects(*source.getContext());
   OwningOpRef<ModuleOp> target = ModuleOp::create(program.getLoc());
-  bool wide = !options.narrow &&
-              llvm::StringRef(machineBuilder.getFeatures().getString())
-                  .contains("+avx512f");
+  bool wide = !options.narrow && hasFeatures(**machine, Machine::Avx512);
   Emitter emitter(program, *target, wide);
   if (!emitter.emit())
     return llvm::createStringError(emitter.error);
@@ -113,9 +162,6 @@ compile(ModuleOp source, const CpuOptions &options,
   if (llvm::Error failure = lowerToLlvmDialect(*target))
     return std::move(failure);
   watch.lap("lower");
-  auto machine = machineBuilder.createTargetMachine();
-  if (!machine)
-    return machine.takeError();
   Compiled result;
   result.context = std::make_unique<llvm::LLVMContext>();
   auto module = translateToLlvmIr(*target, *result.context, **machine);
@@ -125,37 +171,78 @@ compile(ModuleOp source, const CpuOptions &options,
   watch.lap("translate");
   optimise(*result.module, **machine, options.optimisation);
   watch.lap("optimise");
+  result.machine = std::move(*machine);
   result.arguments = std::move(emitter.arguments);
   result.workspaceBytes = emitter.workspaceBytes();
+  result.carryBytes = emitter.carryBytes();
   return std::move(result);
+}
+
+static llvm::Expected<Compiled> compile(ModuleOp source,
+                                        const CpuOptions &options) {
+  Stopwatch watch(nullptr);
+  auto builder = machineFor(options);
+  if (!builder)
+    return builder.takeError();
+  return compile(source, options, *builder, watch);
+}
+
+static llvm::Error checkExecutable(Machine machine) {
+  auto host = machineFor({});
+  if (!host)
+    return host.takeError();
+  auto here = host->createTargetMachine();
+  if (!here)
+    return here.takeError();
+  if (hasFeatures(**here, machine))
+    return llvm::Error::success();
+  return llvm::createStringError("this machine lacks the instructions");
 }
 
 llvm::Expected<std::unique_ptr<Kernel>>
 compileForCpu(ModuleOp module, const CpuOptions &options, Timings *timings) {
   Stopwatch watch(timings);
-  auto machine = hostMachine(options);
-  if (!machine)
-    return machine.takeError();
-  auto compiled = compile(module, options, *machine, watch);
+  auto builder = machineFor(options);
+  if (!builder)
+    return builder.takeError();
+  if (llvm::Error failure = checkExecutable(options.machine))
+    return std::move(failure);
+  auto compiled = compile(module, options, *builder, watch);
   if (!compiled)
     return compiled.takeError();
   auto kernel = std::make_unique<JitKernel>(std::move(compiled->arguments),
-                                            compiled->workspaceBytes);
+                                            compiled->workspaceBytes,
+                                            compiled->carryBytes);
   llvm::orc::ThreadSafeModule code(std::move(compiled->module),
                                    std::move(compiled->context));
-  if (llvm::Error failure = kernel->link(std::move(*machine), std::move(code)))
+  if (llvm::Error failure = kernel->link(std::move(*builder), std::move(code)))
     return std::move(failure);
   watch.lap("generate code");
   return std::move(kernel);
 }
 
+llvm::Expected<Object> emitObject(ModuleOp module, const CpuOptions &options,
+                                  llvm::StringRef symbol) {
+  auto compiled = compile(module, options);
+  if (!compiled)
+    return compiled.takeError();
+  llvm::Function *entry = compiled->module->getFunction(Emitter::entryName);
+  entry->setName(symbol);
+  entry->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (compiled->machine->addPassesToEmitFile(passes, stream, nullptr,
+                                             llvm::CodeGenFileType::ObjectFile))
+    return llvm::createStringError("the machine has no object files");
+  passes.run(*compiled->module);
+  return Object{bytes.str().str(), std::move(compiled->arguments),
+                compiled->workspaceBytes, compiled->carryBytes};
+}
+
 llvm::Expected<std::string> emitLlvmIr(ModuleOp module,
                                        const CpuOptions &options) {
-  Stopwatch watch(nullptr);
-  auto machine = hostMachine(options);
-  if (!machine)
-    return machine.takeError();
-  auto compiled = compile(module, options, *machine, watch);
+  auto compiled = compile(module, options);
   if (!compiled)
     return compiled.takeError();
   std::string text;

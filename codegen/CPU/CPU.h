@@ -1,11 +1,13 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Chunk programs as machine code in this process, in f32.
+// Chunk programs as machine code that computes in f32: in this process, or as
+// an object file.
 #ifndef TROWEL_CODEGEN_CPU_CPU_H
 #define TROWEL_CODEGEN_CPU_CPU_H
 
 #include "dialect/Chunk/Chunk.h"
+#include "runtime/Host/Kernel.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -16,7 +18,12 @@
 
 namespace trowel::cpu {
 
+/// Whose instructions the code may use: this machine's, or those of every
+/// machine of a level of x86-64, v3 or v4.
+enum class Machine { Host, Avx2, Avx512 };
+
 struct CpuOptions {
+  Machine machine = Machine::Host;
   /// LLVM's optimisation level, 0 to 3.
   unsigned optimisation = 3;
   /// Leave the second half of the machine's vector registers alone even if it
@@ -33,14 +40,7 @@ struct Timing {
 };
 using Timings = std::vector<Timing>;
 
-/// One of the caller's tensors. Its shape is, with heads as `sharing` says
-/// (H, G, or no such dimension):
-///   Input, Output              [B, T, heads, sizes…]
-///   Param                      [heads, sizes…]
-///   InitialState, FinalState   [N, heads, sizes…]
-/// dense, last axis fastest; the elements are int32_t where `dtype` is i32,
-/// else float. An initial or final state may be null: the program's own
-/// beginning, or not wanted.
+/// One of the caller's tensors, of which TrowelKernel takes one head's part.
 struct Argument {
   enum class Role { Input, Param, InitialState, FinalState, Output };
   Role role;
@@ -49,15 +49,12 @@ struct Argument {
   rec::SharingKind sharing;
   std::vector<int64_t> sizes;
   bool debug = false;
-};
 
-/// The work of one head on one sequence. `tensors` are in the order of
-/// `Kernel::arguments`; [begin, end) are the sequence's tokens among all B * T;
-/// `sequence` counts in [0, N). `workspace` is `Kernel::workspaceBytes` of
-/// memory aligned to 64 bytes, of any content.
-using Entry = void (*)(void *const *tensors, int64_t begin, int64_t end,
-                       int64_t sequence, int64_t head, int64_t heads,
-                       int64_t groups, void *workspace);
+  /// How many strides the code is given for it.
+  int64_t strideCount() const;
+  /// Bytes of one element in memory.
+  int64_t elementBytes() const;
+};
 
 /// A compiled program; the code lives as long as the object.
 class Kernel {
@@ -66,19 +63,34 @@ public:
 
   const std::vector<Argument> &arguments() const { return argumentList; }
   int64_t workspaceBytes() const { return workspaceSize; }
-  Entry entry() const { return function; }
+  int64_t carryBytes() const { return carrySize; }
+  TrowelKernel *entry() const { return function; }
 
 protected:
   std::vector<Argument> argumentList;
-  int64_t workspaceSize = 0;
-  Entry function = nullptr;
+  int64_t workspaceSize = 0, carrySize = 0;
+  TrowelKernel *function = nullptr;
 };
 
 /// Compiles the module's one `chunk.program`. An error says which operation
-/// this target does not do. Phases are appended to `timings` if given.
+/// this target does not do, or that this machine is not of the kind asked for.
+/// Phases are appended to `timings` if given.
 llvm::Expected<std::unique_ptr<Kernel>>
 compileForCpu(mlir::ModuleOp module, const CpuOptions &options = {},
               Timings *timings = nullptr);
+
+/// A compiled program as an object file.
+struct Object {
+  std::string bytes;
+  std::vector<Argument> arguments;
+  int64_t workspaceBytes = 0, carryBytes = 0;
+};
+
+/// The same as position-independent code, the entry under the name `symbol`,
+/// with hidden visibility: what links the object may call it, nobody else.
+llvm::Expected<Object> emitObject(mlir::ModuleOp module,
+                                  const CpuOptions &options,
+                                  llvm::StringRef symbol);
 
 /// The optimised LLVM IR of the same, as text.
 llvm::Expected<std::string> emitLlvmIr(mlir::ModuleOp module,

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "codegen/CPU/Code.h"
 
+#include "codegen/CPU/Formats.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -139,11 +141,21 @@ Value Code::sumLanes(Value vector) {
 
 //===--- Memory -----------------------------------------------------------===//
 
-Value Code::behind(Value base, Value distance) {
+static Value elementsBehind(Code &code, Type element, Value base,
+                            Value distance) {
   if (getConstantIntValue(distance) == 0)
     return base;
-  return op<LLVM::GEPOp>(pointerType, realType, base,
-                         ArrayRef<LLVM::GEPArg>{distance});
+  return code.op<LLVM::GEPOp>(code.pointerType, element, base,
+                              ArrayRef<LLVM::GEPArg>{distance});
+}
+
+Value Code::behind(Value base, Value distance) {
+  return elementsBehind(*this, realType, base, distance);
+}
+
+Value Code::behind(const View &view, Value distance) {
+  return elementsBehind(*this, bitsType(*this, view.format), view.base,
+                        distance);
 }
 
 Value Code::offsets(const View &view, const Point &point) {
@@ -155,15 +167,11 @@ Value Code::offsets(const View &view, const Point &point) {
 }
 
 Value Code::address(const View &view, const Point &point) {
-  return behind(view.base, offsets(view, point));
-}
-
-static Type stored(OpBuilder &builder, Type element) {
-  return element.isInteger(1) ? Type(builder.getI32Type()) : element;
+  return behind(view, offsets(view, point));
 }
 
 Value Code::loadScalar(Value pointer, Type element) {
-  return op<LLVM::LoadOp>(stored(builder, element), pointer, 4u);
+  return op<LLVM::LoadOp>(element, pointer, 4u);
 }
 
 Value Code::loadVector(Value pointer) {
@@ -190,59 +198,83 @@ Value Code::maskOrFull(const Point &point) {
 }
 
 /// The addresses of 16 elements `stride` apart.
-static Value scattered(Code &code, Value base, const Stride &stride) {
+static Value scattered(Code &code, Value base, Type element,
+                       const Stride &stride) {
   auto indices = VectorType::get({lanes}, code.indexType);
   Value numbers = code.op<arith::ExtSIOp>(indices, code.laneNumbers());
   Value distance =
       code.op<vector::BroadcastOp>(indices, code.strideValue(stride));
   Value offsets = code.op<arith::MulIOp>(numbers, distance);
   Type pointers = VectorType::get({lanes}, code.pointerType);
-  return code.op<LLVM::GEPOp>(pointers, code.realType, base,
+  return code.op<LLVM::GEPOp>(pointers, element, base,
                               ArrayRef<LLVM::GEPArg>{offsets});
+}
+
+/// The type of a view's elements in memory.
+static Type memoryType(Code &code, const View &view) {
+  if (view.element.isInteger(1))
+    return code.builder.getI32Type();
+  return view.isConverted() ? bitsType(code, view.format) : view.element;
+}
+
+static Value fromMemory(Code &code, const View &view, Value bits) {
+  if (view.element.isInteger(1))
+    return code.op<arith::CmpIOp>(arith::CmpIPredicate::ne, bits,
+                                  code.integer(0));
+  return view.isConverted() ? decode(code, view.format, bits) : bits;
+}
+
+static Value toMemory(Code &code, const View &view, Value value) {
+  if (view.element.isInteger(1))
+    return code.op<arith::ExtUIOp>(code.integerVector, value);
+  return view.isConverted() ? encode(code, view.format, value) : value;
 }
 
 Value Code::load(const View &view, const Point &point) {
   Value pointer = address(view, point);
-  Type element = stored(builder, view.element);
+  Type element = memoryType(*this, view);
   VectorType type = vectorOf(element);
+  auto alignment = static_cast<unsigned>(view.bytes());
   Stride stride = point.vector ? view.stride(point.vector) : Stride();
   Value result;
   if (stride.is(0)) {
-    result = broadcast(loadScalar(pointer, view.element));
+    result = broadcast(op<LLVM::LoadOp>(element, pointer, alignment));
   } else if (stride.is(1) && (!view.external || !point.bound)) {
-    result = op<LLVM::LoadOp>(type, pointer, 4u);
+    result = op<LLVM::LoadOp>(type, pointer, alignment);
   } else {
     Value zero = op<arith::ConstantOp>(builder.getZeroAttr(type));
+    auto aligned = builder.getI32IntegerAttr(static_cast<int32_t>(alignment));
     if (stride.is(1))
-      result = op<LLVM::MaskedLoadOp>(type, pointer, mask(point), zero,
-                                      builder.getI32IntegerAttr(4));
+      result =
+          op<LLVM::MaskedLoadOp>(type, pointer, mask(point), zero, aligned);
     else
-      result = op<LLVM::masked_gather>(type, scattered(*this, pointer, stride),
-                                       maskOrFull(point), zero,
-                                       builder.getI32IntegerAttr(4));
+      result = op<LLVM::masked_gather>(
+          type, scattered(*this, pointer, element, stride), maskOrFull(point),
+          zero, aligned);
   }
-  if (view.element.isInteger(1))
-    result = op<arith::CmpIOp>(arith::CmpIPredicate::ne, result, integer(0));
-  return result;
+  return fromMemory(*this, view, result);
 }
 
 void Code::store(const View &view, const Point &point, Value value) {
-  if (view.element.isInteger(1))
-    value = op<arith::ExtUIOp>(integerVector, value);
+  value = toMemory(*this, view, value);
   Value pointer = address(view, point);
+  auto alignment = static_cast<unsigned>(view.bytes());
+  auto aligned = builder.getI32IntegerAttr(static_cast<int32_t>(alignment));
   Stride stride = point.vector ? view.stride(point.vector) : Stride();
   if (stride.is(0)) {
-    LLVM::StoreOp::create(builder, location, lane(value, 0), pointer, 4u);
+    LLVM::StoreOp::create(builder, location, lane(value, 0), pointer,
+                          alignment);
   } else if (stride.is(1) &&
              (!point.bound || (view.padded && !view.external))) {
-    storeVector(value, pointer);
+    LLVM::StoreOp::create(builder, location, value, pointer, alignment);
   } else if (stride.is(1)) {
     LLVM::MaskedStoreOp::create(builder, location, value, pointer, mask(point),
-                                builder.getI32IntegerAttr(4));
+                                aligned);
   } else {
     LLVM::masked_scatter::create(
-        builder, location, value, scattered(*this, pointer, stride),
-        maskOrFull(point), builder.getI32IntegerAttr(4));
+        builder, location, value,
+        scattered(*this, pointer, memoryType(*this, view), stride),
+        maskOrFull(point), aligned);
   }
 }
 
@@ -261,7 +293,7 @@ View Code::from(const View &view, StringAttr axis, Value position) {
   int i = view.find(axis);
   if (i < 0)
     return result;
-  result.base = behind(view.base, mul(position, view.strides[i]));
+  result.base = behind(view, mul(position, view.strides[i]));
   if (i + 1 == static_cast<int>(view.axes.size()))
     result.padded = false;
   return result;

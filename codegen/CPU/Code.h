@@ -77,6 +77,8 @@ public:
   Value mask(const Point &point);
   /// The address `distance` elements of 32 bits behind `base`.
   Value behind(Value base, Value distance);
+  /// The same in the elements of a view.
+  Value behind(const View &view, Value distance);
   Value address(const View &view, const Point &point);
   Value loadScalar(Value pointer, mlir::Type element);
   Value loadVector(Value pointer);

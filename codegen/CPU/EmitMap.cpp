@@ -38,10 +38,23 @@ void Emitter::nest(Axes axes, ArrayRef<int64_t> sizes, StringAttr vector,
   open(0);
 }
 
+/// The machine gathers and scatters no elements of less than 32 bits: those go
+/// one by one.
+static StringAttr vectorAxis(ArrayRef<View> outs, ArrayRef<View> ins) {
+  StringAttr axis = outs.front().last();
+  auto scattered = [&](const View &view) {
+    return view.isNarrow() && axis && !view.stride(axis).is(0) &&
+           !view.stride(axis).is(1);
+  };
+  return llvm::any_of(outs, scattered) || llvm::any_of(ins, scattered)
+             ? StringAttr()
+             : axis;
+}
+
 void Emitter::pointwise(ArrayRef<View> outs, ArrayRef<View> ins,
                         Compute compute) {
   const View &space = outs.front();
-  StringAttr vector = space.last();
+  StringAttr vector = vectorAxis(outs, ins);
   Values spread(ins.size());
   nest(
       space.axes, space.sizes, vector,
@@ -193,7 +206,7 @@ void Emitter::evaluate(const View &to, Value root) {
 void Emitter::emitPosition(rec::PositionOp op) {
   View out = define(op.getResult());
   pointwise(out, {}, [&](ArrayRef<Value>, Point &point) {
-    Value first = chunkBegin;
+    Value first = code.add(position, chunkBegin);
     if (Value row = point.at.lookup(token))
       first = code.add(first, row);
     else if (currentToken)

@@ -88,14 +88,16 @@ void Emitter::emitDelay(rec::DelayOp op) {
   if (late > 0)
     copy(rowsFrom(out, token, name, early, late),
          rowsFrom(tile, token, name, 0, late));
-  // The tail of the next chunk: only a full chunk has one.
-  if (amount > chunkTokens)
-    code.loop(code.index(0), code.index(amount - chunkTokens), 1, [&](Value i) {
-      View to = code.at(tail, name, i);
-      copy(to, code.at(tail, name, code.add(i, code.index(chunkTokens))));
-    });
-  copy(rowsFrom(tail, name, name, amount - early, early),
-       rowsFrom(tile, token, name, late, early));
+  // The next chunk's tail: the last rows of this one's and of the tile.
+  Value rows = code.index(amount);
+  Value stay = code.sub(rows, code.min(tokens, rows));
+  code.loop(code.index(0), stay, 1, [&](Value i) {
+    copy(code.at(tail, name, i), code.at(tail, name, code.add(i, tokens)));
+  });
+  code.loop(stay, rows, 1, [&](Value i) {
+    Value row = code.add(i, code.sub(tokens, rows));
+    copy(code.at(tail, name, i), code.at(tile, token, row));
+  });
 }
 
 } // namespace trowel::cpu

@@ -1,62 +1,22 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The caller's tensors: inputs and params are read where they lie if vectors
-// can be loaded there, else copied; states are copied in and out; outputs are
-// stored as they are computed.
+// The caller's tensors: inputs are read where they lie if vectors of floats can
+// be loaded there, else copied, as params are; states are copied in and out;
+// outputs are stored as they are computed. Elements of narrower types are
+// converted when they are copied and stored.
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
 
 namespace trowel::cpu {
 
-Value Emitter::tensorPointer(Argument::Role role, StringRef name) {
-  Value slot = code.op<LLVM::GEPOp>(
-      code.pointerType, code.pointerType, tensors,
-      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(argumentIndex(role, name))});
-  return code.op<LLVM::LoadOp>(code.pointerType, slot);
-}
-
-Value Emitter::headIndex(rec::SharingKind sharing) {
-  if (sharing == rec::SharingKind::Shared)
-    return code.index(0);
-  if (sharing == rec::SharingKind::Head)
-    return head;
-  Value perGroup = code.op<arith::DivSIOp>(heads, groups);
-  return code.op<arith::DivSIOp>(head, perGroup);
-}
-
-Value Emitter::headCount(rec::SharingKind sharing) {
-  return sharing == rec::SharingKind::Shared ? code.index(1)
-         : sharing == rec::SharingKind::Head ? heads
-                                             : groups;
-}
-
-/// All heads of a group compute the same; the first one stores it.
-Value Emitter::isFirstHead(rec::SharingKind sharing) {
-  Value zero = code.index(0), within = zero;
-  if (sharing == rec::SharingKind::Shared)
-    within = head;
-  if (sharing == rec::SharingKind::Grouped)
-    within =
-        code.op<arith::RemSIOp>(head, code.op<arith::DivSIOp>(heads, groups));
-  return code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, within, zero);
-}
-
 Value Emitter::notNull(Value pointer) {
   Value null = code.op<LLVM::ZeroOp>(code.pointerType);
   return code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, pointer, null);
 }
 
-int64_t Emitter::layoutElements(ArrayAttr layout) const {
-  int64_t count = 1;
-  for (StringAttr axis : rec::stringsOf(layout))
-    count *= order.size(axis);
-  return count;
-}
-
-View Emitter::externalView(Value base, Type type, ArrayAttr layout,
-                           Value rowStride) {
+View Emitter::denseView(Value base, Type type, ArrayAttr layout) {
   auto tensor = cast<RankedTensorType>(type);
   SmallVector<StringAttr> names = rec::stringsOf(layout);
   View view;
@@ -67,13 +27,9 @@ View Emitter::externalView(Value base, Type type, ArrayAttr layout,
     if (size == 1)
       continue;
     Stride stride;
-    if (axis == token && rowStride) {
-      stride.dynamic = rowStride;
-    } else {
-      stride.fixed = 1;
-      for (auto it = names.rbegin(); it != names.rend() && *it != axis; ++it)
-        stride.fixed *= tensor.getDimSize(rec::axisPosition(type, *it));
-    }
+    stride.fixed = 1;
+    for (auto it = names.rbegin(); it != names.rend() && *it != axis; ++it)
+      stride.fixed *= order.size(*it);
     view.axes.push_back(axis);
     view.sizes.push_back(size);
     view.strides.push_back(stride);
@@ -81,120 +37,142 @@ View Emitter::externalView(Value base, Type type, ArrayAttr layout,
   return view;
 }
 
+View Emitter::stridedView(const Tensor &tensor, Type type, ArrayAttr layout,
+                          rec::DTypeKind dtype) {
+  View view = denseView(tensor.address, type, layout);
+  if (isa<FloatType>(view.element))
+    view.format = dtype;
+  SmallVector<StringAttr> names = rec::stringsOf(layout);
+  ValueRange outer = tensor.strides;
+  for (auto [axis, stride] : llvm::zip(view.axes, view.strides))
+    if (axis != token && axis != names.back())
+      stride.dynamic = outer[llvm::find(names, axis) - names.begin()];
+  return view;
+}
+
+View Emitter::tokensView(const Tensor &tensor, Type type, ArrayAttr layout,
+                         rec::DTypeKind dtype) {
+  Tensor row = tensor;
+  Value stride = tensor.strides.front();
+  row.strides.erase(row.strides.begin());
+  View view = stridedView(row, type, layout, dtype);
+  view.base = code.behind(view, code.mul(chunkBegin, stride));
+  int i = view.find(token);
+  if (i >= 0)
+    view.strides[i].dynamic = stride;
+  return view;
+}
+
+/// True if vectors of floats can be loaded at any place along any axis.
+bool Emitter::isReadInPlace(const View &tensor) const {
+  for (auto [axis, stride] : llvm::zip(tensor.axes, tensor.strides))
+    if (axis != token && stride.dynamic)
+      return false;
+  return tensor.last() != token && tensor.loadsWhole() && !tensor.isConverted();
+}
+
 void Emitter::emitInput(rec::InputOp op) {
-  int64_t elements = layoutElements(op.getLayout());
-  Value rowStride = code.mul(headCount(op.getSharing()), code.index(elements));
-  Value row = code.add(begin, chunkBegin);
-  Value offset =
-      code.add(code.mul(row, rowStride),
-               code.mul(headIndex(op.getSharing()), code.index(elements)));
-  Value base =
-      code.behind(tensorPointer(Argument::Role::Input, op.getName()), offset);
-  View tensor = externalView(base, op.getType(), op.getLayout(), rowStride);
-  prefetches.push_back({base, rowStride, elements});
-  if (tensor.last() != token && tensor.loadsWhole())
+  View tensor = tokensView(tensorOf(Argument::Role::Input, op.getName()),
+                           op.getType(), op.getLayout(), op.getDtype());
+  prefetches.push_back(tensor);
+  if (isReadInPlace(tensor))
     views[op.getResult()] = tensor;
   else
     copy(define(op.getResult()), tensor);
 }
 
+/// Asks for a view's elements, at most `lines` lines of the cache.
+static void prefetch(Code &code, const View &view, int64_t &lines) {
+  for (auto [axis, size, stride] :
+       llvm::zip(view.axes, view.sizes, view.strides)) {
+    if (stride.is(1))
+      continue;
+    for (int64_t i = 0; i < size && lines > 0; ++i)
+      prefetch(code, code.at(view, axis, code.index(i)), lines);
+    return;
+  }
+  int64_t elements = view.axes.empty() ? 1 : view.sizes.front();
+  int64_t step = 64 / view.bytes();
+  for (int64_t i = 0; i < elements && lines > 0; i += step, --lines)
+    LLVM::Prefetch::create(code.builder, code.location,
+                           code.behind(view, code.index(i)), /*rw=*/0,
+                           /*hint=*/2, /*cache=*/1);
+}
+
 /// Asks for an input's rows of the next chunk. Heads lie between the tokens of
 /// one head, so that the hardware sees no stream.
-void Emitter::emitPrefetch(const Prefetch &input) {
-  constexpr int64_t line = 16; // elements
+void Emitter::emitPrefetch(const View &input) {
+  if (!input.has(token))
+    return;
   Value next = code.index(chunkTokens);
   code.loop(code.index(0), tokens, 1, [&](Value t) {
-    Value row =
-        code.behind(input.base, code.mul(code.add(t, next), input.rowStride));
-    for (int64_t i = 0; i < std::min<int64_t>(input.elements, 64 * line);
-         i += line)
-      LLVM::Prefetch::create(code.builder, code.location,
-                             code.behind(row, code.index(i)), /*rw=*/0,
-                             /*hint=*/2, /*cache=*/1);
+    int64_t lines = 64;
+    prefetch(code, code.at(input, token, code.add(t, next)), lines);
   });
 }
 
 void Emitter::emitParam(rec::ParamOp op) {
-  Value offset = code.mul(headIndex(op.getSharing()),
-                          code.index(layoutElements(op.getLayout())));
-  Value base =
-      code.behind(tensorPointer(Argument::Role::Param, op.getName()), offset);
-  View tensor = externalView(base, op.getType(), op.getLayout());
-  copy(define(op.getResult()), tensor);
+  copy(define(op.getResult()),
+       stridedView(tensorOf(Argument::Role::Param, op.getName()), op.getType(),
+                   op.getLayout(), op.getDtype()));
 }
 
 void Emitter::emitOutput(rec::OutputOp op) {
-  int64_t elements = layoutElements(op.getLayout());
-  Value rowStride = code.mul(headCount(op.getSharing()), code.index(elements));
-  auto store = [&] {
-    Value row = code.add(begin, chunkBegin);
-    Value offset =
-        code.add(code.mul(row, rowStride),
-                 code.mul(headIndex(op.getSharing()), code.index(elements)));
-    Value base = code.behind(
-        tensorPointer(Argument::Role::Output, op.getName()), offset);
+  const Tensor &tensor = tensorOf(Argument::Role::Output, op.getName());
+  code.ifThen(notNull(tensor.address), [&] {
     Type value = op.getValue().getType();
     Type tile = order.type(op.getContext(),
                            order.unite(rec::axesOf(value), ArrayRef(token)),
                            cast<RankedTensorType>(value).getElementType());
-    View tensor = externalView(base, tile, op.getLayout(), rowStride);
-    Operation *root = op.getValue().getDefiningOp();
-    if (root && liveness.isInlined(root))
-      evaluate(tensor, op.getValue());
-    else
-      copy(tensor, viewOf(op.getValue()));
-  };
-  if (op.getSharing() == rec::SharingKind::Head)
-    store();
-  else
-    code.ifThen(isFirstHead(op.getSharing()), store);
+    storeOutput(op.getValue(),
+                tokensView(tensor, tile, op.getLayout(), op.getDtype()));
+  });
+}
+
+/// Only what is complete, and vectors where there is more than one element, is
+/// converted as it is computed.
+void Emitter::storeOutput(Value value, const View &tensor) {
+  Operation *root = value.getDefiningOp();
+  if (!root || !liveness.isInlined(root))
+    return copy(tensor, viewOf(value));
+  SmallVector<Value> leaves;
+  SmallVector<rec::ContractOp> products;
+  collectLeaves(value, true, leaves, products);
+  bool vectors = !tensor.axes.empty() && tensor.strides.back().is(1);
+  if (!tensor.isConverted() || (products.empty() && vectors))
+    return evaluate(tensor, value);
+  View whole = scratch(tensor.axes, tensor.sizes);
+  evaluate(whole, value);
+  copy(tensor, whole);
 }
 
 //===--- States -----------------------------------------------------------===//
 
-/// Where this sequence's and head's state lies in a tensor [N, heads, layout].
-static Value stateOffset(Code &code, Value sequence, Value heads, Value head,
-                         int64_t elements) {
-  Value row = code.add(code.mul(sequence, heads), head);
-  return code.mul(row, code.index(elements));
+void Emitter::beginState(rec::StateOp op, const View &buffer) {
+  if (op.getInitial())
+    copy(buffer, viewOf(op.getInitial()));
+  else
+    fill(buffer, 0);
 }
 
 void Emitter::emitStateBegin(rec::StateOp op) {
   View buffer = allocate(op.getType());
   stateBuffers[op.getNameAttr()] = buffer;
-  auto ownBeginning = [&] {
-    if (op.getInitial())
-      copy(buffer, viewOf(op.getInitial()));
-    else
-      fill(buffer, 0);
-  };
-  if (op.getHidden())
-    return ownBeginning();
-  Value pointer = tensorPointer(Argument::Role::InitialState, op.getName());
-  Value offset =
-      stateOffset(code, sequence, headCount(op.getSharing()),
-                  headIndex(op.getSharing()), layoutElements(op.getLayout()));
+  if (op.getHidden()) // by what is carried
+    return;
+  Value given = tensorOf(Argument::Role::InitialState, op.getName()).address;
   code.ifThen(
-      notNull(pointer),
-      [&] {
-        copy(buffer, externalView(code.behind(pointer, offset), op.getType(),
-                                  op.getLayout()));
-      },
-      ownBeginning);
+      notNull(given),
+      [&] { copy(buffer, denseView(given, op.getType(), op.getLayout())); },
+      [&] { beginState(op, buffer); });
 }
 
 void Emitter::emitStateEnd(rec::StateOp op) {
   if (op.getHidden())
     return;
-  Value pointer = tensorPointer(Argument::Role::FinalState, op.getName());
-  Value offset =
-      stateOffset(code, sequence, headCount(op.getSharing()),
-                  headIndex(op.getSharing()), layoutElements(op.getLayout()));
-  Value wanted =
-      code.op<arith::AndIOp>(notNull(pointer), isFirstHead(op.getSharing()));
-  code.ifThen(wanted, [&] {
-    copy(externalView(code.behind(pointer, offset), op.getType(),
-                      op.getLayout()),
+  Value wanted = tensorOf(Argument::Role::FinalState, op.getName()).address;
+  code.ifThen(notNull(wanted), [&] {
+    copy(denseView(wanted, op.getType(), op.getLayout()),
          stateBuffers[op.getNameAttr()]);
   });
 }

@@ -147,7 +147,7 @@ View Emitter::constantView(rec::ConstantOp op) {
   Value base = code.op<LLVM::AddressOfOp>(code.pointerType, name);
   SmallVector<Attribute> names(rec::axesOf(type).begin(),
                                rec::axesOf(type).end());
-  return externalView(base, type, code.builder.getArrayAttr(names));
+  return denseView(base, type, code.builder.getArrayAttr(names));
 }
 
 View Emitter::viewOf(Value value) {

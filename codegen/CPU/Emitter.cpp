@@ -39,7 +39,9 @@ bool Emitter::emit() {
   declareArguments();
   makeEntry();
   emitBeforeChunks();
+  emitCarryIn();
   emitChunks();
+  emitCarryOut();
   for (auto state : program.getBody().front().getOps<rec::StateOp>())
     emitStateEnd(state);
   func::ReturnOp::create(code.builder, code.location);
@@ -76,10 +78,11 @@ void Emitter::declareArguments() {
     declare(Argument::Role::Output, op);
 }
 
-int64_t Emitter::argumentIndex(Argument::Role role, StringRef name) const {
-  for (auto [i, argument] : llvm::enumerate(arguments))
+const Emitter::Tensor &Emitter::tensorOf(Argument::Role role,
+                                         StringRef name) const {
+  for (auto [argument, tensor] : llvm::zip(arguments, tensors))
     if (argument.role == role && argument.name == name)
-      return i;
+      return tensor;
   llvm_unreachable("every tensor is declared");
 }
 
@@ -88,19 +91,27 @@ int64_t Emitter::argumentIndex(Argument::Role role, StringRef name) const {
 void Emitter::makeEntry() {
   Type p = code.pointerType, i = code.indexType;
   code.builder.setInsertionPointToEnd(code.module.getBody());
-  auto entry = func::FuncOp::create(
-      code.builder, code.location, entryName,
-      code.builder.getFunctionType({p, i, i, i, i, i, i, p}, {}));
+  auto entry =
+      func::FuncOp::create(code.builder, code.location, entryName,
+                           code.builder.getFunctionType({p, p, p, i, p}, {}));
   Block *block = entry.addEntryBlock();
   code.builder.setInsertionPointToStart(block);
-  tensors = block->getArgument(0);
-  begin = block->getArgument(1);
-  end = block->getArgument(2);
-  sequence = block->getArgument(3);
-  head = block->getArgument(4);
-  heads = block->getArgument(5);
-  groups = block->getArgument(6);
-  memory = block->getArgument(7);
+  Value data = block->getArgument(0), strides = block->getArgument(1);
+  carry = block->getArgument(2);
+  length = block->getArgument(3);
+  memory = block->getArgument(4);
+  auto element = [&](Type type, Value array, size_t n) {
+    Value place = code.op<LLVM::GEPOp>(
+        p, type, array, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(n)});
+    return code.op<LLVM::LoadOp>(type, place);
+  };
+  size_t next = 0;
+  for (auto [n, argument] : llvm::enumerate(arguments)) {
+    Tensor &tensor = tensors.emplace_back();
+    tensor.address = element(p, data, n);
+    for (int64_t k = 0; k < argument.strideCount(); ++k)
+      tensor.strides.push_back(element(i, strides, next++));
+  }
 }
 
 /// True if a tree reads the state's elements only where it writes them.
@@ -180,12 +191,10 @@ void Emitter::emitBeforeChunks() {
     // The tail's rows are not the chunk's tokens.
     axes[position] = StringAttr::get(delay.getContext(), "t.tail");
     tails[delay] = allocate(axes, sizes, type.getElementType());
-    fill(tails[delay], 0);
   }
 }
 
 void Emitter::emitChunks() {
-  Value length = code.sub(end, begin);
   code.loop(code.index(0), length, chunkTokens, [&](Value first) {
     chunkBegin = first;
     tokens = code.min(code.sub(length, first), code.index(chunkTokens));

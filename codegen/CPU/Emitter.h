@@ -5,7 +5,8 @@
 // sequence: a loop over chunks, in it the program's operations one after the
 // other on buffers in the workspace. One file an emitter: EmitMap (elementwise
 // trees), EmitContract, EmitReduce, EmitDecay (pull, push, total), EmitGram,
-// EmitApply, EmitSolve, EmitSequential, EmitTensors (inputs, states, outputs).
+// EmitApply, EmitSolve, EmitSequential, EmitTensors (inputs, states, outputs),
+// EmitCarry.
 #ifndef TROWEL_CODEGEN_CPU_EMITTER_H
 #define TROWEL_CODEGEN_CPU_EMITTER_H
 
@@ -48,13 +49,13 @@ public:
   std::string error;
   std::vector<Argument> arguments;
   int64_t workspaceBytes() const { return workspace.extent() * 4; }
+  int64_t carryBytes() const { return carrySize; }
 
 private:
   //===--- The program (Emitter.cpp)
   //----------------------------------------===//
   void declareArguments();
   void declare(Argument::Role role, mlir::Operation *op);
-  int64_t argumentIndex(Argument::Role role, llvm::StringRef name) const;
   void makeEntry();
   void emitBeforeChunks();
   void emitChunks();
@@ -204,26 +205,36 @@ private:
   void emitYield(chunk::YieldOp op);
   void emitDelay(rec::DelayOp op);
   void emitInput(rec::InputOp op);
-  struct Prefetch {
-    Value base, rowStride;
-    int64_t elements;
-  };
-  void emitPrefetch(const Prefetch &input);
+  void emitPrefetch(const View &input);
   void emitParam(rec::ParamOp op);
   void emitOutput(rec::OutputOp op);
+  void storeOutput(Value value, const View &tensor);
+  /// The program's own beginning.
+  void beginState(rec::StateOp op, const View &buffer);
   void emitStateBegin(rec::StateOp op);
   void emitStateEnd(rec::StateOp op);
   void emitUpdates();
-  Value tensorPointer(Argument::Role role, llvm::StringRef name);
-  Value headIndex(rec::SharingKind sharing);
-  Value headCount(rec::SharingKind sharing);
-  Value isFirstHead(rec::SharingKind sharing);
+  /// One of the caller's tensors.
+  struct Tensor {
+    Value address;
+    Values strides;
+  };
+  const Tensor &tensorOf(Argument::Role role, llvm::StringRef name) const;
   Value notNull(Value pointer);
-  /// A tensor of the caller's at `base`, its axes in the order of `type`; with
-  /// tokens `rowStride` apart if that is given.
-  View externalView(Value base, mlir::Type type, mlir::ArrayAttr layout,
-                    Value rowStride = {});
-  int64_t layoutElements(mlir::ArrayAttr layout) const;
+  /// Dense elements at `base` in the order of `layout`, seen as `type`.
+  View denseView(Value base, mlir::Type type, mlir::ArrayAttr layout);
+  /// A tensor without tokens, and the chunk's tokens of one that has them.
+  View stridedView(const Tensor &tensor, mlir::Type type,
+                   mlir::ArrayAttr layout, rec::DTypeKind dtype);
+  View tokensView(const Tensor &tensor, mlir::Type type, mlir::ArrayAttr layout,
+                  rec::DTypeKind dtype);
+  bool isReadInPlace(const View &tensor) const;
+
+  //===--- From call to call (EmitCarry.cpp)
+  //---------------------------------===//
+  void emitCarryIn();
+  void emitCarryOut();
+  View carried(const View &buffer);
 
   chunk::ProgramOp program;
   Code code;
@@ -234,9 +245,11 @@ private:
   int64_t chunkTokens;
   StringAttr token, rowAxis, earlier, writeAxis;
 
-  // Values of the entry function.
-  Value tensors, begin, end, sequence, head, heads, groups, memory;
-  /// The chunk's first token counted from the sequence's first, its number of
+  // Values of the entry function. `length` counts the call's tokens; `position`
+  // is its first one in the sequence.
+  Value carry, length, memory, position;
+  std::vector<Tensor> tensors; // as `arguments`
+  /// The chunk's first token counted from the call's first, its number of
   /// tokens, and the token that a sequential stage is at.
   Value chunkBegin, tokens, currentToken;
 
@@ -244,7 +257,10 @@ private:
   llvm::DenseMap<mlir::StringAttr, View> stateBuffers;
   llvm::DenseMap<Value, View> homes; // results that are written to a state
   llvm::DenseMap<mlir::Operation *, View> tails;
-  llvm::SmallVector<Prefetch> prefetches; // not yet written
+  /// Buffers and where their content lies in the carry.
+  std::vector<std::pair<View, View>> kept;
+  int64_t carrySize = 0;
+  Views prefetches; // not yet written
   llvm::SmallVector<int64_t> scratchPlaces;
   /// Places by the step of the program after which nobody needs them.
   std::multimap<int64_t, int64_t> expiring;

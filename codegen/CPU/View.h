@@ -27,12 +27,31 @@ struct Stride {
   bool is(int64_t number) const { return !dynamic && fixed == number; }
 };
 
-/// Strided elements of 32 bits. Axes of size one are left out. A stride of zero
-/// repeats an element. The pad behind a row holds any bits.
+/// Bytes of one element of a type in memory.
+inline int64_t bytesOf(rec::DTypeKind type) {
+  switch (type) {
+  case rec::DTypeKind::F32:
+  case rec::DTypeKind::TF32: // as f32
+  case rec::DTypeKind::I32:
+    return 4;
+  case rec::DTypeKind::BF16:
+  case rec::DTypeKind::F16:
+    return 2;
+  case rec::DTypeKind::E4M3:
+  case rec::DTypeKind::E5M2:
+    return 1;
+  }
+  llvm_unreachable("all types are listed");
+}
+
+/// Strided elements. Axes of size one are left out. A stride of zero repeats an
+/// element. The pad behind a row holds any bits.
 struct View {
   mlir::Value base;
   int64_t offset = 0;
   mlir::Type element; // f32, i32 or i1; an i1 lies in memory as a 32-bit 0 or 1
+  /// How an f32 lies in memory. Only the caller's tensors differ from f32.
+  rec::DTypeKind format = rec::DTypeKind::F32;
   llvm::SmallVector<mlir::StringAttr, 4> axes;
   llvm::SmallVector<int64_t, 4> sizes;
   llvm::SmallVector<Stride, 4> strides;
@@ -42,6 +61,12 @@ struct View {
   bool external = false;
   /// Zero where `t.s` lies after `t`.
   bool causal = false;
+
+  /// True if elements are converted when they are loaded and stored.
+  bool isConverted() const { return format != rec::DTypeKind::F32; }
+  /// Bytes of one element in memory.
+  int64_t bytes() const { return bytesOf(format); }
+  bool isNarrow() const { return bytes() < 4; }
 
   int find(mlir::StringAttr axis) const {
     const auto *it = llvm::find(axes, axis);

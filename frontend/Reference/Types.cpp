@@ -21,6 +21,15 @@ bool contains(const Interval &range, double x) {
   return aboveLow && belowHigh;
 }
 
+Program inF32(Program program) {
+  for (auto *list :
+       {&program.inputs, &program.params, &program.states, &program.outputs})
+    for (Declaration &declaration : *list)
+      if (declaration.dtype != DType::I32)
+        declaration.dtype = DType::F32;
+  return program;
+}
+
 /// The next value of `dtype` above or below `x`, itself a value of it.
 static double neighbour(DType dtype, double x, bool above) {
   if (dtype == DType::I32)

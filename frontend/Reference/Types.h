@@ -34,6 +34,10 @@ inline FloatFormat formatOf(DType dtype) {
 /// Rounds every element as a cast to `dtype` does.
 void roundToType(Tensor &tensor, DType dtype);
 
+/// The program with every tensor but integers declared f32: its code rounds
+/// nothing when it is called.
+Program inF32(Program program);
+
 /// Whether `x` lies in `range`. NaN lies in none.
 bool contains(const Interval &range, double x);
 

@@ -4,6 +4,7 @@
 // Times the CPU's code: cpu_bench FILE TOKENS HEADS THREADS CHUNK [NAME=SIZE…].
 
 #include "frontend/Reference/Inputs.h"
+#include "runtime/Host/Array.h"
 #include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
@@ -57,24 +58,25 @@ int main(int argc, char **argv) {
   InputOptions inputs;
   inputs.regime = Regime::Gentle;
   TensorMap values = generateInputs(*checked.program, batch, inputs);
-  std::vector<std::vector<float>> buffers;
-  std::vector<void *> pointers;
+  std::vector<std::string> buffers;
+  std::vector<HostTensor> tensors;
   for (const cpu::Argument &argument : kernel->arguments()) {
-    Tensor shape(shapeOf(argument, batch));
-    std::vector<float> &buffer = buffers.emplace_back(shape.elementCount());
+    HostTensor &tensor = tensors.emplace_back(cpu::hostTensor(argument));
+    std::string &buffer = buffers.emplace_back(
+        tensor.elementCount(batch) * tensor.elementBytes, '\0');
     auto value = values.find(argument.name);
-    if (value != values.end())
-      std::copy(value->second.data.begin(), value->second.data.end(),
-                buffer.begin());
-    bool initial = argument.role == cpu::Argument::Role::InitialState;
-    pointers.push_back(initial ? nullptr : buffer.data());
+    if (value != values.end() && !tensor.isResult())
+      buffer = host::pack(value->second, cpu::memoryType(argument));
+    if (tensor.role != HostTensor::Role::InitialState)
+      tensor.data = buffer.data();
   }
   ThreadPool pool(static_cast<unsigned>(std::atoi(argv[4])));
-  HostProgram program{kernel->entry(), kernel->workspaceBytes(), false};
+  HostProgram program{kernel->entry(), kernel->workspaceBytes(),
+                      kernel->carryBytes(), false};
   double best = 1e9;
   for (int i = 0; i < 7; ++i) {
     start = now();
-    launch(program, pointers.data(), batch, pool);
+    launch(program, tensors, batch, pool);
     best = std::min(best, now() - start);
   }
   std::printf("run %.2f ms\n", best);

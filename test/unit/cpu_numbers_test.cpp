@@ -122,7 +122,7 @@ TEST(CpuNumbers, ElementaryFunctionsAreRightEverywhere) {
         function.text + "\n}\n");
     std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
     ASSERT_TRUE(kernel) << function.text;
-    TensorMap results = runKernel(*kernel, batch, arguments);
+    TensorMap results = runCode(*kernel, batch, arguments);
     for (size_t i = 0; i < points.size(); ++i)
       expectNear(function, points[i], results["o"].data[i]);
   }
@@ -194,8 +194,8 @@ TEST(CpuNumbers, BitsDoNotDependOnThreadsOrTheBatch) {
     batch.heads = 2;
     batch.tokens = 77;
     TensorMap arguments = generateInputs(program, batch, {});
-    TensorMap once = runKernel(*kernel, batch, arguments, 1);
-    TensorMap again = runKernel(*kernel, batch, arguments, 3);
+    TensorMap once = runCode(*kernel, batch, arguments, 1);
+    TensorMap again = runCode(*kernel, batch, arguments, 3);
     for (auto &[name, tensor] : once)
       EXPECT_TRUE(sameBits(tensor, again[name], tensor.data.size())) << text;
     // The first sequence alone.
@@ -206,7 +206,7 @@ TEST(CpuNumbers, BitsDoNotDependOnThreadsOrTheBatch) {
         tensor.shape[0] = 1;
         tensor.data.resize(tensor.elementCount());
       }
-    TensorMap alone = runKernel(*kernel, single, arguments, 1);
+    TensorMap alone = runCode(*kernel, single, arguments, 1);
     for (auto &[name, tensor] : alone)
       EXPECT_TRUE(sameBits(tensor, once[name], tensor.data.size())) << text;
   }
@@ -223,8 +223,8 @@ TEST(CpuNumbers, BitsDoNotDependOnTheRegisters) {
     Batch batch;
     batch.tokens = 77;
     TensorMap arguments = generateInputs(program, batch, {});
-    TensorMap expected = runKernel(*one, batch, arguments);
-    TensorMap actual = runKernel(*other, batch, arguments);
+    TensorMap expected = runCode(*one, batch, arguments);
+    TensorMap actual = runCode(*other, batch, arguments);
     for (auto &[name, tensor] : expected)
       EXPECT_TRUE(sameBits(tensor, actual[name], tensor.data.size())) << text;
   }
@@ -238,7 +238,7 @@ TEST(CpuNumbers, LaterTokensChangeNoBit) {
     Batch batch;
     batch.tokens = 75;
     TensorMap arguments = generateInputs(program, batch, {});
-    TensorMap whole = runKernel(*kernel, batch, arguments);
+    TensorMap whole = runCode(*kernel, batch, arguments);
     InputOptions others;
     others.seed = 99;
     TensorMap different = generateInputs(program, batch, others);
@@ -249,7 +249,7 @@ TEST(CpuNumbers, LaterTokensChangeNoBit) {
         std::copy(different[name].data.begin() + from,
                   different[name].data.end(), tensor.data.begin() + from);
       }
-      TensorMap results = runKernel(*kernel, batch, changed);
+      TensorMap results = runCode(*kernel, batch, changed);
       const Tensor &o = results["o"];
       EXPECT_TRUE(sameBits(o, whole["o"], o.data.size() / batch.tokens * cut))
           << text << " cut at " << cut;
@@ -278,7 +278,7 @@ TEST(CpuNumbers, AnySizesWork) {
       batch.tokens = tokens;
       TensorMap arguments = generateInputs(program, batch, {});
       Comparison comparison =
-          compare(runKernel(*kernel, batch, arguments),
+          compare(runCode(*kernel, batch, arguments),
                   evaluate(program, batch, arguments),
                   evaluateMagnitudes(program, batch, arguments));
       EXPECT_LT(comparison.ratio, 1e-5)

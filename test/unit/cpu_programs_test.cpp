@@ -6,6 +6,7 @@
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Meaning.h"
+#include "frontend/Reference/Types.h"
 #include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
@@ -59,7 +60,7 @@ void expectMeaning(const Program &program, const cpu::Kernel &kernel,
   TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
   if (!(largestMagnitude(meaning) < 1e6))
     return;
-  TensorMap actual = runKernel(kernel, batch, arguments);
+  TensorMap actual = runCode(kernel, batch, arguments);
   Comparison comparison = compare(actual, meaning, magnitudes);
   double limit = 1e-5;
   if (comparison.ratio >= limit)
@@ -72,8 +73,9 @@ void expectMeaning(const Program &program, const cpu::Kernel &kernel,
 }
 
 TEST_P(CpuPrograms, ComputeTheirMeaning) {
-  for (const Program &program : checkedPrograms(GetParam()))
+  for (const Program &declared : checkedPrograms(GetParam()))
     for (int64_t tokens : {0, 7}) {
+      Program program = inF32(declared);
       std::unique_ptr<cpu::Kernel> kernel = compileProgram(program, tokens);
       if (!kernel)
         continue;

@@ -114,7 +114,7 @@ Outcome tryCpu(const RandomProgram &random) {
   auto phases = cpu::compilePhases(*derived.module, options);
   if (!phases)
     return {Outcome::Kind::Differs, llvm::toString(phases.takeError())};
-  TensorMap actual = runPhases(*phases, batch, arguments);
+  TensorMap actual = runCode(*phases, batch, arguments);
   flush(actual);
   flush(meaning);
   Comparison comparison = compare(actual, meaning, magnitudes);

@@ -222,7 +222,7 @@ TEST_P(Traps, AreRightOrRefused) {
     TensorMap magnitudes =
         evaluateMagnitudes(*checked.program, batch, arguments);
     Comparison onCpu =
-        compare(runPhases(*phases, batch, arguments), meaning, magnitudes);
+        compare(runCode(*phases, batch, arguments), meaning, magnitudes);
     EXPECT_LT(onCpu.ratio, 1e-5)
         << nameOf(regime) << ", CPU: " << onCpu.name << " " << onCpu.reason;
     for (int64_t tokens : {1, 7, 16, 48}) {

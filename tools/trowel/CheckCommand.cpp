@@ -3,8 +3,10 @@
 //
 // `trowel check`: errors of the program's, then every form that was derived
 // from it against its meaning.
+#include "codegen/CPU/Run.h"
 #include "dialect/Reference/ChunkInterpreter.h"
 #include "frontend/Reference/Layout.h"
+#include "frontend/Reference/Types.h"
 #include "tools/trowel/Commands.h"
 #include "tools/trowel/Compile.h"
 #include "tools/trowel/Messages.h"
@@ -96,11 +98,14 @@ void Check::checkChunks(const Loaded &program, const Trials &trials) {
   }
 }
 
-/// The code in f32. A trial that f32 arguments do not determine well enough is
-/// no test.
-void Check::checkCpu(const Loaded &program, const Trials &trials) {
+/// The code in f32, tensors included. A trial that f32 arguments do not
+/// determine well enough is no test.
+void Check::checkCpu(const Loaded &declared, const Trials &trials) {
+  Loaded program = declared;
+  program.program = inF32(declared.program);
   Diagnostic why;
-  std::optional<CpuCode> code = compiler.compileCpu(program, why);
+  std::optional<std::vector<cpu::Phase>> code =
+      compiler.compileCpu(program, why);
   if (!code) {
     why.severity = Diagnostic::Severity::Warning;
     std::cerr << render(why, program.source);
@@ -111,7 +116,7 @@ void Check::checkCpu(const Loaded &program, const Trials &trials) {
   ThreadPool pool;
   for (const Trial &trial : trials.list) {
     std::optional<TensorMap> results =
-        code->run(trial.batch, trial.arguments, pool);
+        cpu::run(*code, trial.batch, trial.arguments, pool);
     if (!results)
       internalError("there is no memory for a small trial");
     Comparison comparison = compare(trial, *results);

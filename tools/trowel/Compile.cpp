@@ -62,15 +62,15 @@ static trowel::Diagnostic explainRefusal(const Loaded &loaded,
   return why;
 }
 
-std::optional<CpuCode> Compiler::compileCpu(const Loaded &loaded,
-                                            trowel::Diagnostic &why) {
+std::optional<std::vector<cpu::Phase>>
+Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
   cpu::Timings timings;
   auto phases = cpu::compilePhases(*module, {}, &timings);
   for (const cpu::Timing &timing : timings)
     times.add(timing.name, timing.milliseconds);
   if (phases)
-    return CpuCode(std::move(*phases));
+    return std::move(*phases);
   why = explainRefusal(loaded, phases.takeError());
   return std::nullopt;
 }

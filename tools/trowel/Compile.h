@@ -7,7 +7,7 @@
 #ifndef TROWEL_TOOLS_TROWEL_COMPILE_H
 #define TROWEL_TOOLS_TROWEL_COMPILE_H
 
-#include "tools/trowel/CpuCode.h"
+#include "codegen/CPU/Phases.h"
 #include "tools/trowel/Load.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -36,7 +36,8 @@ public:
 
   /// Code for this machine. Nothing if the target cannot do the program; then
   /// `why` says so.
-  std::optional<CpuCode> compileCpu(const Loaded &loaded, Diagnostic &why);
+  std::optional<std::vector<cpu::Phase>> compileCpu(const Loaded &loaded,
+                                                    Diagnostic &why);
 
   /// The same as LLVM IR in text.
   std::optional<std::string> emitLlvm(const Loaded &loaded, Diagnostic &why);

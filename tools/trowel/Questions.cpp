@@ -34,8 +34,10 @@ const Expr *find(const Program &program, const std::vector<Expr::Kind> &kinds) {
 }
 
 double allowedOnCpu(const Program &program) {
-  return has(program, {Expr::Kind::Cast}) ? thresholds::cpuWithCasts
-                                          : thresholds::cpu;
+  bool rounds = has(program, {Expr::Kind::Cast});
+  for (const Declaration &output : program.outputs)
+    rounds |= output.dtype != DType::F32 && output.dtype != DType::I32;
+  return rounds ? thresholds::cpuWithCasts : thresholds::cpu;
 }
 
 std::string describeSizes(const Program &program) {

@@ -3,13 +3,14 @@
 //
 // `trowel run`: a program on the caller's tensors. Nothing is written unless
 // everything went well.
+#include "codegen/CPU/Run.h"
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Layout.h"
 #include "frontend/Reference/Meaning.h"
+#include "frontend/Reference/Types.h"
 #include "runtime/Host/Arguments.h"
 #include "tools/trowel/Commands.h"
 #include "tools/trowel/Compile.h"
-#include "tools/trowel/CpuCode.h"
 #include "tools/trowel/Messages.h"
 #include "tools/trowel/Questions.h"
 #include "tools/trowel/RunFiles.h"
@@ -130,7 +131,8 @@ void Run::reportSpeed(double seconds) const {
 
 std::optional<TensorMap> Run::computeOnCpu() {
   Diagnostic why;
-  std::optional<CpuCode> code = compiler.compileCpu(*loaded, why);
+  std::optional<std::vector<cpu::Phase>> code =
+      compiler.compileCpu(*loaded, why);
   if (!code) {
     std::cerr << render(why, loaded->source);
     return std::nullopt;
@@ -142,8 +144,10 @@ std::optional<TensorMap> Run::computeOnCpu() {
               << compiler.describeStates(*loaded);
   ThreadPool pool(static_cast<unsigned>(arguments.threads));
   double seconds = 0;
+  cpu::RunOptions options;
+  options.seconds = &seconds;
   std::optional<TensorMap> results =
-      code->run(call.batch, call.arguments, pool, &seconds);
+      cpu::run(*code, call.batch, call.arguments, pool, options);
   if (!results)
     fail("there is not enough memory to run `" + loaded->program.name + "`");
   else if (arguments.verbose)
@@ -172,6 +176,9 @@ bool Run::compareWithMeaning(const TensorMap &results) const {
   TensorMap actual = sliceResults(program, call.batch, corner, results);
   TensorMap meaning = evaluate(program, corner.batch, given);
   TensorMap magnitudes = evaluateMagnitudes(program, corner.batch, given);
+  for (const Declaration &output : program.outputs)
+    if (output.dtype != DType::F32)
+      roundToType(meaning[output.name], output.dtype);
   for (auto it = meaning.begin(); it != meaning.end();)
     it = actual.count(it->first) ? std::next(it) : meaning.erase(it);
   Comparison worst = compare(actual, meaning, magnitudes);

@@ -1,0 +1,64 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a program keeps from call to call beside its states: the position, as 64
+// bits, then hidden states and the tails of delays, dense. In memory of zeros a
+// sequence begins.
+#include "codegen/CPU/Emitter.h"
+
+using namespace mlir;
+
+namespace trowel::cpu {
+
+/// The next place of the carry, for a buffer's content.
+View Emitter::carried(const View &buffer) {
+  View place = buffer;
+  place.base = carry;
+  place.offset = carrySize / 4;
+  place.external = true;
+  int64_t pitch = 1;
+  for (size_t i = place.axes.size(); i-- > 0; pitch *= place.sizes[i])
+    place.strides[i] = {pitch, Value()};
+  carrySize += pitch * 4;
+  return place;
+}
+
+void Emitter::emitCarryIn() {
+  position = code.index(0);
+  bool needed = !tails.empty();
+  program.walk([&](rec::PositionOp) { needed = true; });
+  auto states = program.getBody().front().getOps<rec::StateOp>();
+  needed |= llvm::any_of(states, [](auto state) { return state.getHidden(); });
+  if (!needed)
+    return;
+  position = code.op<LLVM::LoadOp>(code.indexType, carry);
+  carrySize = 8;
+  Value begins =
+      code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, position, code.index(0));
+  for (auto state : states) {
+    if (!state.getHidden())
+      continue;
+    View buffer = stateBuffers[state.getNameAttr()], place = carried(buffer);
+    kept.push_back({buffer, place});
+    code.ifThen(
+        begins, [&] { beginState(state, buffer); },
+        [&] { copy(buffer, place); });
+  }
+  for (auto delay : program.getBody().front().getOps<rec::DelayOp>()) {
+    View tail = tails[delay], place = carried(tail);
+    kept.push_back({tail, place});
+    copy(tail, place);
+  }
+  carrySize = (carrySize + 7) / 8 * 8;
+}
+
+void Emitter::emitCarryOut() {
+  if (carrySize == 0)
+    return;
+  LLVM::StoreOp::create(code.builder, code.location, code.add(position, length),
+                        carry);
+  for (auto &[buffer, place] : kept)
+    copy(place, buffer);
+}
+
+} // namespace trowel::cpu
