@@ -4,6 +4,7 @@
 # lit: a file is a test when it has RUN lines. Folders whose .trowel files are
 # data for other tests (errors, language, unit) are not searched.
 import os
+import shutil
 
 import lit.formats
 
@@ -28,4 +29,12 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
 config.substitutions += [
     ("%root", config.trowel_source_dir),
     ("%examples", os.path.join(config.trowel_source_dir, "examples")),
+    ("%build", config.trowel_binary_dir),
+    ("%cmake", config.cmake),
+    # What a host is built with: warnings of the headers are errors.
+    ("%headers", f"-I{config.trowel_source_dir}/runtime/include -I{config.trowel_binary_dir}/include"),
+    ("%cc", f"{config.c_compiler} -std=c99 -Wall -Wextra -pedantic -Werror"),
+    ("%c++", f"{config.cxx_compiler} -std=c++17 -Wall -Wextra -pedantic -Werror"),
 ]
+if shutil.which("qemu-x86_64"):
+    config.available_features.add("qemu")

@@ -1,7 +1,10 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// `trowel build F --emit LEVEL`: the program at a level of the compiler.
+// `trowel build F -o NAME.so`: a library; `trowel build F --emit LEVEL`: the
+// program at a level of the compiler.
+#include "codegen/Library/Header.h"
+#include "codegen/Library/Link.h"
 #include "runtime/Host/File.h"
 #include "tools/trowel/Commands.h"
 #include "tools/trowel/Compile.h"
@@ -9,29 +12,52 @@
 
 #include "llvm/Support/raw_ostream.h"
 
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 
 namespace trowel::tool {
 namespace {
 
-constexpr const char *levels = "`rec`, `chunk`, `llvm`";
+namespace fs = std::filesystem;
+
+constexpr const char *levels = "`rec`, `chunk`, `llvm`, `header`";
 
 /// Empty if the request can be served, else why not.
 std::string refuse(const BuildArguments &arguments) {
   const std::string &emit = arguments.emit;
-  if (emit.empty())
-    return std::string("building a library is not supported yet; --emit "
-                       "prints the program at a level (") +
-           levels + "), and `trowel run` compiles in memory";
-  if (emit == "tile" || emit == "ptx" || emit == "header")
+  std::string extension = fs::path(arguments.output).extension();
+  if (emit.empty() && extension != ".so" && extension != ".o")
+    return (arguments.output.empty()
+                ? std::string("nothing to write: ")
+                : "`-o " + arguments.output + "` is neither: ") +
+           "-o NAME.so makes a library, -o NAME.o an object; --emit prints the "
+           "program at a level (" +
+           levels + ")";
+  if (emit == "tile" || emit == "ptx")
     return "`--emit " + emit + "` is not supported yet; there are " + levels;
-  if (emit != "rec" && emit != "chunk" && emit != "llvm")
+  if (!emit.empty() && emit != "rec" && emit != "chunk" && emit != "llvm" &&
+      emit != "header")
     return "`--emit " + emit + "`: there is no such level; there are " + levels;
   return checkTarget(arguments.target);
 }
 
+std::optional<library::Built> build(Compiler &compiler, const Loaded &loaded,
+                                    std::vector<library::Machine> machines) {
+  Diagnostic why;
+  std::optional<library::Built> built =
+      compiler.build(loaded, std::move(machines), why);
+  if (!built)
+    std::cerr << render(why, loaded.source);
+  return built;
+}
+
 std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
                                 const std::string &level) {
+  if (level == "header") {
+    auto built = build(compiler, loaded, {library::Machine::Avx2});
+    return built ? std::optional(built->header) : std::nullopt;
+  }
   if (level == "llvm") {
     Diagnostic why;
     std::optional<std::string> llvmIr = compiler.emitLlvm(loaded, why);
@@ -43,6 +69,57 @@ std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
   llvm::raw_string_ostream os(text);
   compiler.lower(loaded, level == "rec" ? Level::Rec : Level::Chunk)->print(os);
   return text;
+}
+
+/// Whether a file there may be replaced by a header of ours.
+bool isOurs(const std::string &path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return !file || line.rfind(library::headerMark, 0) == 0;
+}
+
+/// Writes the library or object, and its header beside it.
+int writeLibrary(Compiler &compiler, const Loaded &loaded,
+                 const std::string &output, Timings &timings) {
+  fs::path header = fs::path(output).replace_extension(".h");
+  if (!isOurs(header))
+    return fail("`" + header.string() +
+                "` is in the way of the library's header, and not one that "
+                "trowel has made");
+  auto built = build(compiler, loaded,
+                     {library::Machine::Avx512, library::Machine::Avx2});
+  if (!built)
+    return 1;
+  bool isObject = fs::path(output).extension() == ".o";
+  auto linked = timings.measure("link", [&] {
+    return isObject ? library::linkObject(built->objects)
+                    : library::linkLibrary(built->objects,
+                                           fs::path(output).filename());
+  });
+  if (!linked)
+    return fail(llvm::toString(linked.takeError()));
+  for (const auto &[path, bytes] :
+       {std::pair(header.string(), built->header), std::pair(output, *linked)})
+    if (std::string error = host::writeFile(path, bytes); !error.empty())
+      return fail(error);
+  if (isObject)
+    return 0;
+  std::error_code ignored; // by those who care how libraries are marked
+  fs::permissions(output,
+                  fs::perms::owner_exec | fs::perms::group_exec |
+                      fs::perms::others_exec,
+                  fs::perm_options::add, ignored);
+  return 0;
+}
+
+int writeText(const std::string &text, const std::string &output) {
+  if (!output.empty()) {
+    std::string error = host::writeFile(output, text);
+    return error.empty() ? 0 : fail(error);
+  }
+  std::cout << text << std::flush;
+  return std::cout ? 0 : fail("cannot write to the standard output");
 }
 
 } // namespace
@@ -61,17 +138,14 @@ int runBuild(const BuildArguments &arguments) {
   if (!loaded)
     return 1;
   Compiler compiler(timings);
-  std::optional<std::string> text = emit(compiler, *loaded, arguments.emit);
-  if (!text)
-    return 1;
-  if (arguments.timing)
+  int status = 1;
+  if (arguments.emit.empty())
+    status = writeLibrary(compiler, *loaded, arguments.output, timings);
+  else if (auto text = emit(compiler, *loaded, arguments.emit))
+    status = writeText(*text, arguments.output);
+  if (status == 0 && arguments.timing)
     timings.print(std::cerr, "total");
-  if (!arguments.output.empty()) {
-    std::string error = host::writeFile(arguments.output, *text);
-    return error.empty() ? 0 : fail(error);
-  }
-  std::cout << *text << std::flush;
-  return std::cout ? 0 : fail("cannot write to the standard output");
+  return status;
 }
 
 } // namespace trowel::tool

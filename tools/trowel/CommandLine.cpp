@@ -38,8 +38,8 @@ Commands (`trowel COMMAND --help` has the options and examples):
   trowel explain my_rule.trowel     what becomes matrix products, what not, and why
   trowel run my_rule.trowel --in q=q.npy,k=k.npy --out o=o.npy
                                     compile and run on .npy files
-  trowel build my_rule.trowel --emit chunk
-                                    print the program at a level: rec, chunk, llvm
+  trowel build my_rule.trowel -o my_rule.so
+                                    a library for C, C++ and whoever can call them
   trowel list                       the catalogue of published rules
   trowel show rwkv7                 print one of them
 
@@ -75,7 +75,13 @@ cu_seqlens=lengths.npy ([N + 1] offsets, with B = 1) separates sequences; debug.
 debug.1, ... in --out are the values of `debug(x)` in the order of the program.)";
 
 constexpr const char *buildFooter =
-    R"(  trowel build my_rule.trowel --emit rec      what one token means, as the compiler has it
+    R"(NAME.so is a shared library that needs nothing but the C library, NAME.o the same
+as an object to link with; NAME.h, beside it, declares the functions. Code for AVX2
+and for AVX-512 is in both, chosen when it runs.
+
+  trowel build my_rule.trowel -o my_rule.so
+  trowel build my_rule.trowel --emit header   what a host includes
+  trowel build my_rule.trowel --emit rec      what one token means, as the compiler has it
   trowel build my_rule.trowel --emit chunk    the derived program over a chunk of tokens
   trowel build my_rule.trowel --emit llvm -D K=64 --timing -o my_rule.ll)";
 
@@ -168,12 +174,13 @@ void addRun(CLI::App &root, Command &command) {
 
 void addBuild(CLI::App &root, Command &command) {
   auto [app, arguments] = addCommand<BuildArguments>(
-      root, command, "build", "Print the program at a level of the compiler",
+      root, command, "build", "Make a library, or print the program at a level",
       buildFooter, runBuild);
   addProgram(app, arguments->program);
-  app->add_option("--emit", arguments->emit, "rec, chunk or llvm")
+  app->add_option("--emit", arguments->emit, "rec, chunk, llvm or header")
       ->type_name("LEVEL");
-  app->add_option("-o", arguments->output, "Write to this file")
+  app->add_option("-o", arguments->output,
+                  "Write to this file; a library: NAME.so or NAME.o")
       ->type_name("FILE");
   app->add_option("--target", arguments->target, "cpu, the only one yet")
       ->type_name("NAME");

@@ -75,6 +75,20 @@ Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why) {
   return std::nullopt;
 }
 
+std::optional<library::Built>
+Compiler::build(const Loaded &loaded, std::vector<library::Machine> machines,
+                trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  auto built = times.measure("compile", [&] {
+    return library::build(loaded.program, *module, std::move(machines),
+                          TROWEL_VERSION);
+  });
+  if (built)
+    return std::move(*built);
+  why = explainRefusal(loaded, built.takeError());
+  return std::nullopt;
+}
+
 std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
                                               trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);

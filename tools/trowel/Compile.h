@@ -8,6 +8,7 @@
 #define TROWEL_TOOLS_TROWEL_COMPILE_H
 
 #include "codegen/CPU/Phases.h"
+#include "codegen/Library/Build.h"
 #include "tools/trowel/Load.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -38,6 +39,11 @@ public:
   /// `why` says so.
   std::optional<std::vector<cpu::Phase>> compileCpu(const Loaded &loaded,
                                                     Diagnostic &why);
+
+  /// Code for each of `machines`, ready to be linked.
+  std::optional<library::Built> build(const Loaded &loaded,
+                                      std::vector<library::Machine> machines,
+                                      Diagnostic &why);
 
   /// The same as LLVM IR in text.
   std::optional<std::string> emitLlvm(const Loaded &loaded, Diagnostic &why);

@@ -1,0 +1,31 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From the chunk programs of a module to a library, or to a library that lives
+// in this process.
+#ifndef TROWEL_CODEGEN_LIBRARY_BUILD_H
+#define TROWEL_CODEGEN_LIBRARY_BUILD_H
+
+#include "codegen/Library/Tables.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+
+namespace trowel::library {
+
+/// What `linkLibrary` and `linkObject` take, and the texts beside it.
+struct Built {
+  std::vector<std::string> objects;
+  std::string header, description;
+};
+
+/// Code for every machine of `machines`, the best first. `version` is the
+/// compiler's.
+llvm::Expected<Built> build(const Program &program, mlir::ModuleOp module,
+                            std::vector<Machine> machines,
+                            const std::string &version);
+
+} // namespace trowel::library
+
+#endif // TROWEL_CODEGEN_LIBRARY_BUILD_H

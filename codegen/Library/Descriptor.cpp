@@ -1,0 +1,225 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The runtime's structs hold numbers and addresses of 8 bytes each: here they
+// are written field by field.
+#include "codegen/Library/Descriptor.h"
+
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace trowel::library {
+namespace {
+
+using llvm::Constant;
+using Fields = std::vector<Constant *>;
+
+class Writer {
+public:
+  explicit Writer(llvm::Module &module)
+      : module(module), context(module.getContext()), builder(context) {}
+
+  void write(const ProgramInfo &info, const std::string &description);
+
+private:
+  template <typename T> Constant *number(T value) {
+    return builder.getInt64(static_cast<uint64_t>(value));
+  }
+  Constant *text(const char *text);
+  /// The address of a constant array of `rows`, null if there are none.
+  Constant *table(const std::vector<Fields> &rows);
+  Constant *numbers(const int64_t *list, int64_t count);
+  Constant *machines(const ProgramInfo &info);
+  Constant *tensors(const ProgramInfo &info);
+  Constant *betweens(const ProgramInfo &info);
+  Constant *phases(const ProgramInfo &info);
+  Constant *arguments(const PhaseInfo &phase);
+  llvm::Function *declare(const std::string &name, llvm::Type *result,
+                          llvm::ArrayRef<llvm::Type *> parameters,
+                          bool isVisible);
+  void forwardTo(const std::string &name, const char *runtime,
+                 Constant *program, unsigned parameters);
+
+  llvm::Module &module;
+  llvm::LLVMContext &context;
+  llvm::IRBuilder<> builder;
+};
+
+Constant *Writer::text(const char *text) {
+  return builder.CreateGlobalString(text, "", 0, &module);
+}
+
+Constant *Writer::table(const std::vector<Fields> &rows) {
+  if (rows.empty())
+    return llvm::ConstantPointerNull::get(builder.getPtrTy());
+  std::vector<Constant *> structs;
+  for (const Fields &fields : rows)
+    structs.push_back(llvm::ConstantStruct::getAnon(context, fields));
+  auto *type = llvm::ArrayType::get(structs[0]->getType(), structs.size());
+  auto *global = new llvm::GlobalVariable(
+      module, type, /*isConstant=*/true, llvm::GlobalValue::PrivateLinkage,
+      llvm::ConstantArray::get(type, structs));
+  global->setAlignment(llvm::Align(8));
+  return global;
+}
+
+Constant *Writer::numbers(const int64_t *list, int64_t count) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < count; ++i)
+    rows.push_back({number(list[i])});
+  return table(rows);
+}
+
+Constant *Writer::machines(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.machineCount; ++i)
+    rows.push_back({number(info.machines[i])});
+  return table(rows);
+}
+
+Constant *Writer::tensors(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.tensorCount; ++i) {
+    const TensorInfo &x = info.tensors[i];
+    rows.push_back({text(x.label), text(x.layout), text(x.layoutValueFirst),
+                    number(x.role), number(x.type), number(x.sharing),
+                    number(x.state), number(x.rank), numbers(x.sizes, x.rank)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::betweens(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.betweenCount; ++i) {
+    const BetweenInfo &x = info.betweens[i];
+    rows.push_back({number(x.kind), number(x.to), number(x.isInteger),
+                    number(x.rank), numbers(x.sizes, x.rank),
+                    number(x.elements), number(x.phase)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::arguments(const PhaseInfo &phase) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < phase.argumentCount; ++i) {
+    const ArgumentInfo &x = phase.arguments[i];
+    rows.push_back({number(x.role), number(x.tensor), number(x.between),
+                    number(x.state), number(x.at), number(x.sharing)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::phases(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.phaseCount; ++i) {
+    const PhaseInfo &x = info.phases[i];
+    std::vector<Fields> codes;
+    for (int64_t j = 0; j < info.machineCount; ++j)
+      codes.push_back({declare(codeSymbol(info.name, i, info.machines[j]),
+                               builder.getVoidTy(), {}, false),
+                       number(x.codes[j].workspaceBytes)});
+    rows.push_back({arguments(x), number(x.argumentCount), table(codes),
+                    number(x.carryBytes)});
+  }
+  return table(rows);
+}
+
+llvm::Function *Writer::declare(const std::string &name, llvm::Type *result,
+                                llvm::ArrayRef<llvm::Type *> parameters,
+                                bool isVisible) {
+  auto *type = llvm::FunctionType::get(result, parameters, false);
+  auto *function = llvm::Function::Create(
+      type, llvm::GlobalValue::ExternalLinkage, name, module);
+  function->setDoesNotThrow();
+  if (!isVisible)
+    function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  return function;
+}
+
+/// Writes `name`, which calls a function of the runtime with the tables in
+/// front of its own parameters.
+void Writer::forwardTo(const std::string &name, const char *runtime,
+                       Constant *program, unsigned parameters) {
+  std::vector<llvm::Type *> own(parameters, builder.getPtrTy()),
+      all(parameters + 1, builder.getPtrTy());
+  llvm::Function *function = declare(name, builder.getInt32Ty(), own, true);
+  llvm::Function *callee = declare(runtime, builder.getInt32Ty(), all, false);
+  builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", function));
+  std::vector<llvm::Value *> values{program};
+  for (llvm::Argument &argument : function->args())
+    values.push_back(&argument);
+  llvm::CallInst *call = builder.CreateCall(callee, values);
+  call->setTailCall();
+  builder.CreateRet(call);
+}
+
+void Writer::write(const ProgramInfo &info, const std::string &description) {
+  std::string name = info.name;
+  Constant *program = table(
+      {{text(info.name), tensors(info), number(info.tensorCount),
+        numbers(info.stateElements, info.stateCount), number(info.stateCount),
+        betweens(info), number(info.betweenCount), phases(info),
+        number(info.phaseCount), machines(info), number(info.machineCount),
+        number(info.chunkTokens), number(info.carryBytes)}});
+  forwardTo(name + "_forward", "trowel_library_forward", program, 1);
+  forwardTo(name + "_workspace_size", "trowel_library_workspace_size", program,
+            2);
+  llvm::Function *describe =
+      declare(name + "_describe", builder.getPtrTy(), {}, true);
+  builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", describe));
+  builder.CreateRet(text(description.c_str()));
+  llvm::Function *last =
+      declare(name + "_last_error", builder.getPtrTy(), {}, true);
+  builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", last));
+  llvm::CallInst *call = builder.CreateCall(
+      declare("trowel_library_last_error", builder.getPtrTy(), {}, false));
+  call->setTailCall();
+  builder.CreateRet(call);
+}
+
+// A field that is added to a struct is to be written above, too.
+static_assert(sizeof(TensorInfo) == 9 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
+              sizeof(ArgumentInfo) == 6 * 8 && sizeof(CodeInfo) == 2 * 8 &&
+              sizeof(PhaseInfo) == 4 * 8 && sizeof(ProgramInfo) == 13 * 8);
+
+} // namespace
+
+std::string codeSymbol(const std::string &program, int64_t phase,
+                       Machine machine) {
+  return program + ".phase" + std::to_string(phase) + "." + nameOf(machine);
+}
+
+llvm::Expected<std::string> emitDescriptor(const Tables &tables,
+                                           const std::string &description) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::Triple triple("x86_64-unknown-linux-gnu");
+  std::string error;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return llvm::createStringError(error);
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, "x86-64", "", llvm::TargetOptions(),
+                                  llvm::Reloc::PIC_, llvm::CodeModel::Small));
+  llvm::LLVMContext context;
+  llvm::Module module(tables.info().name, context);
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  module.setPICLevel(llvm::PICLevel::BigPIC);
+  Writer(module).write(tables.info(), description);
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   llvm::CodeGenFileType::ObjectFile))
+    return llvm::createStringError("the target has no object files");
+  passes.run(module);
+  return bytes.str().str();
+}
+
+} // namespace trowel::library

@@ -1,0 +1,325 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "codegen/Library/Tables.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace trowel::library {
+namespace {
+
+ElementType elementType(DType type) {
+  switch (type) {
+  case DType::F32:
+    return ElementType::F32;
+  case DType::TF32:
+    return ElementType::TF32;
+  case DType::BF16:
+    return ElementType::BF16;
+  case DType::F16:
+    return ElementType::F16;
+  case DType::E4M3:
+    return ElementType::E4M3;
+  case DType::E5M2:
+    return ElementType::E5M2;
+  case DType::I32:
+    return ElementType::I32;
+  }
+  llvm_unreachable("all types are listed");
+}
+
+Sharing sharingOf(trowel::Sharing sharing) {
+  switch (sharing) {
+  case trowel::Sharing::Shared:
+    return Sharing::Shared;
+  case trowel::Sharing::Grouped:
+    return Sharing::Grouped;
+  case trowel::Sharing::Head:
+    return Sharing::Head;
+  }
+  llvm_unreachable("all kinds are listed");
+}
+
+Sharing sharingOf(rec::SharingKind sharing) {
+  switch (sharing) {
+  case rec::SharingKind::Shared:
+    return Sharing::Shared;
+  case rec::SharingKind::Grouped:
+    return Sharing::Grouped;
+  case rec::SharingKind::Head:
+    return Sharing::Head;
+  }
+  llvm_unreachable("all kinds are listed");
+}
+
+Role roleOf(cpu::Argument::Role role) {
+  switch (role) {
+  case cpu::Argument::Role::Input:
+    return Role::Input;
+  case cpu::Argument::Role::Param:
+    return Role::Param;
+  case cpu::Argument::Role::InitialState:
+    return Role::InitialState;
+  case cpu::Argument::Role::FinalState:
+    return Role::FinalState;
+  case cpu::Argument::Role::Output:
+    return Role::Output;
+  }
+  llvm_unreachable("all roles are listed");
+}
+
+BetweenInfo::Kind kindOf(rec::ReduceKind kind) {
+  switch (kind) {
+  case rec::ReduceKind::Sum:
+    return BetweenInfo::Kind::Sum;
+  case rec::ReduceKind::Max:
+    return BetweenInfo::Kind::Max;
+  case rec::ReduceKind::Mean:
+    return BetweenInfo::Kind::Mean;
+  }
+  llvm_unreachable("all kinds are listed");
+}
+
+std::string labelOf(Role role, const std::string &name) {
+  std::string quoted = "`" + name + "`";
+  if (role == Role::InitialState)
+    return "the initial " + quoted;
+  if (role == Role::FinalState)
+    return "the final " + quoted;
+  return role == Role::StateAt ? quoted + " at boundaries" : quoted;
+}
+
+std::string symbolOf(Role role, const std::string &name) {
+  switch (role) {
+  case Role::Input:
+    return "in_" + name;
+  case Role::Param:
+    return "param_" + name;
+  case Role::Output:
+    return "out_" + name;
+  case Role::InitialState:
+    return "state_in_" + name;
+  case Role::FinalState:
+    return "state_out_" + name;
+  case Role::StateAt:
+    return "state_at_" + name;
+  }
+  llvm_unreachable("all roles are listed");
+}
+
+int64_t productOf(const std::vector<int64_t> &sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
+                         std::multiplies<int64_t>());
+}
+
+/// A state's tensor at boundaries has M where others have N.
+std::string layoutAt(Role role, std::string layout) {
+  if (role == Role::StateAt)
+    layout.replace(layout.find('N'), 1, "M");
+  return layout;
+}
+
+} // namespace
+
+const char *nameOf(Machine machine) {
+  switch (machine) {
+  case Machine::Host:
+    return "host";
+  case Machine::Avx2:
+    return "avx2";
+  case Machine::Avx512:
+    return "avx512";
+  }
+  llvm_unreachable("all machines are listed");
+}
+
+Tables::Tables(const Program &program, std::vector<CompiledPhase> phases,
+               std::vector<Machine> machines)
+    : program(program), phaseList(std::move(phases)),
+      machineList(std::move(machines)) {
+  addDeclarations(program.inputs, Role::Input, Boundary::Input);
+  addDeclarations(program.params, Role::Param, Boundary::Param);
+  addDeclarations(program.outputs, Role::Output, Boundary::Output);
+  addDebugValues();
+  for (Role role : {Role::InitialState, Role::FinalState, Role::StateAt})
+    addDeclarations(program.states, role, Boundary::State);
+  addBetweens();
+  for (const CompiledPhase &phase : phaseList)
+    addPhase(phase, &phase == &phaseList.back());
+  std::vector<int64_t> stateElements;
+  for (const TensorEntry &entry : entries)
+    if (entry.role == Role::InitialState)
+      stateElements.push_back(productOf(entry.sizes));
+  int64_t chunkTokens = 1, carryBytes = 0;
+  for (const CompiledPhase &phase : phaseList) {
+    chunkTokens = std::lcm(chunkTokens, phase.chunkTokens);
+    carryBytes += phase.carryBytes;
+  }
+  auto count = [](const auto &list) {
+    return static_cast<int64_t>(list.size());
+  };
+  programInfo.name = keep(program.name);
+  programInfo.tensors = tensorInfos.data();
+  programInfo.tensorCount = count(tensorInfos);
+  programInfo.stateCount = count(stateElements);
+  programInfo.stateElements = keep(std::move(stateElements));
+  programInfo.betweens = betweenInfos.data();
+  programInfo.betweenCount = count(betweenInfos);
+  programInfo.phases = phaseInfos.data();
+  programInfo.phaseCount = count(phaseInfos);
+  programInfo.machines = machineList.data();
+  programInfo.machineCount = count(machineList);
+  programInfo.chunkTokens = chunkTokens;
+  programInfo.carryBytes = carryBytes;
+}
+
+const char *Tables::keep(std::string text) {
+  return texts.emplace_back(std::move(text)).c_str();
+}
+
+const int64_t *Tables::keep(std::vector<int64_t> list) {
+  return numbers.emplace_back(std::move(list)).data();
+}
+
+//===--- Tensors of the call ----------------------------------------------===//
+
+int64_t Tables::findState(const std::string &name) const {
+  for (size_t i = 0; i < program.states.size(); ++i)
+    if (program.states[i].name == name)
+      return static_cast<int64_t>(i);
+  return -1;
+}
+
+int64_t Tables::find(Role role, const std::string &name) const {
+  for (size_t i = 0; i < entries.size(); ++i)
+    if (entries[i].role == role && entries[i].name == name)
+      return static_cast<int64_t>(i);
+  return -1;
+}
+
+void Tables::addTensor(TensorEntry entry, std::string layoutValueFirst) {
+  TensorInfo info;
+  info.label = keep(labelOf(entry.role, entry.name));
+  info.layout = keep(entry.layout);
+  info.layoutValueFirst = keep(std::move(layoutValueFirst));
+  info.role = entry.role;
+  info.type = elementType(entry.dtype);
+  info.sharing = entry.sharing;
+  bool isState = entry.symbol.rfind("state_", 0) == 0;
+  info.state = isState ? findState(entry.name) : -1;
+  info.rank = static_cast<int64_t>(entry.sizes.size());
+  info.sizes = keep(entry.sizes);
+  tensorInfos.push_back(info);
+  entries.push_back(std::move(entry));
+}
+
+void Tables::addDeclarations(const std::vector<Declaration> &list, Role role,
+                             Boundary boundary) {
+  for (const Declaration &declaration : list) {
+    TensorEntry entry;
+    entry.symbol = symbolOf(role, declaration.name);
+    entry.name = declaration.name;
+    entry.role = role;
+    entry.sharing = sharingOf(declaration.sharing);
+    entry.dtype = declaration.dtype;
+    for (AxisId axis : declaration.shape) {
+      entry.axes.push_back(program.axes[static_cast<size_t>(axis)].name);
+      entry.sizes.push_back(program.axes[static_cast<size_t>(axis)].size);
+    }
+    entry.range = declaration.range;
+    entry.layout =
+        layoutAt(role, describeLayout(program, declaration, boundary));
+    Declaration turned = declaration;
+    if (size_t rank = turned.shape.size(); rank >= 2)
+      std::swap(turned.shape[rank - 1], turned.shape[rank - 2]);
+    addTensor(std::move(entry),
+              layoutAt(role, describeLayout(program, turned, boundary)));
+  }
+}
+
+/// Values of `debug(x)` are outputs of the last phase without a declaration.
+void Tables::addDebugValues() {
+  for (const cpu::Argument &argument : phaseList.back().arguments) {
+    if (!argument.debug)
+      continue;
+    TensorEntry entry;
+    entry.symbol = argument.name; // debug.0
+    std::replace(entry.symbol.begin(), entry.symbol.end(), '.', '_');
+    entry.name = argument.name;
+    entry.role = Role::Output;
+    entry.sharing = sharingOf(argument.sharing);
+    entry.dtype =
+        argument.dtype == rec::DTypeKind::I32 ? DType::I32 : DType::F32;
+    entry.sizes = argument.sizes;
+    entry.layout = "[B, T";
+    if (entry.sharing != Sharing::Shared)
+      entry.layout += entry.sharing == Sharing::Head ? ", H" : ", G";
+    for (int64_t size : entry.sizes) {
+      entry.axes.push_back("");
+      entry.layout += ", " + std::to_string(size);
+    }
+    entry.layout += "]";
+    addTensor(std::move(entry), "");
+  }
+}
+
+//===--- Phases -----------------------------------------------------------===//
+
+int64_t Tables::findBetween(const std::string &name) const {
+  for (size_t i = 0; i < betweenNames.size(); ++i)
+    if (betweenNames[i] == name)
+      return static_cast<int64_t>(i);
+  return -1;
+}
+
+void Tables::addBetweens() {
+  for (size_t phase = 0; phase < phaseList.size(); ++phase)
+    for (const HeadReduction &reduction : phaseList[phase].reductions)
+      for (const cpu::Argument &argument : phaseList[phase].arguments) {
+        if (argument.role != cpu::Argument::Role::Output ||
+            argument.name != reduction.name)
+          continue;
+        BetweenInfo info;
+        info.kind = kindOf(reduction.kind);
+        info.to = sharingOf(reduction.to);
+        info.isInteger = reduction.integer;
+        info.rank = static_cast<int64_t>(argument.sizes.size());
+        info.sizes = keep(argument.sizes);
+        info.elements = productOf(argument.sizes);
+        info.phase = static_cast<int64_t>(phase);
+        betweenInfos.push_back(info);
+        betweenNames.push_back(reduction.name);
+      }
+}
+
+ArgumentInfo Tables::argumentOf(const cpu::Argument &argument,
+                                bool isLast) const {
+  ArgumentInfo info;
+  info.role = roleOf(argument.role);
+  info.between = findBetween(argument.name);
+  info.tensor = info.between >= 0 ? -1 : find(info.role, argument.name);
+  info.state = -1;
+  info.at = -1;
+  info.sharing = sharingOf(argument.sharing);
+  if (info.role == Role::InitialState || info.role == Role::FinalState)
+    info.state = findState(argument.name);
+  if (info.role != Role::FinalState)
+    return info;
+  // An earlier phase has the states of what it reduces; the last has them all.
+  if (isLast)
+    info.at = find(Role::StateAt, argument.name);
+  else
+    info.tensor = -1;
+  return info;
+}
+
+void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
+  std::vector<ArgumentInfo> &list = arguments.emplace_back();
+  for (const cpu::Argument &argument : phase.arguments)
+    list.push_back(argumentOf(argument, isLast));
+  phaseInfos.push_back({list.data(), static_cast<int64_t>(list.size()),
+                        phase.codes.data(), phase.carryBytes});
+}
+
+} // namespace trowel::library

@@ -1,0 +1,89 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Everything that can be wrong with a call, found before anything is written.
+#ifndef TROWEL_RUNTIME_LIBRARY_CHECK_H
+#define TROWEL_RUNTIME_LIBRARY_CHECK_H
+
+#include "runtime/Library/Memory.h"
+#include "runtime/Library/View.h"
+#include "trowel/trowel.h"
+
+namespace trowel::library {
+
+/// The sizes that a call decides.
+enum Size { B, T, H, G, N, M, sizeCount };
+
+class Call {
+public:
+  explicit Call(const ProgramInfo &program);
+
+  /// Returns a status. Shapes, types and devices only: what a question for the
+  /// workspace needs; tensors may be without data.
+  int32_t checkShapes(const trowel_call *call);
+  /// After that: addresses and what lies there.
+  int32_t checkMemory();
+
+  int64_t size(Size which) const { return sizes[which]; }
+  const trowel_call &arguments() const { return raw; }
+  /// The tensors of the program, by their places in its table.
+  const View &tensor(int64_t index) const { return views.data[index]; }
+  const View &carryIn() const { return extra(CarryIn); }
+  const View &carryOut() const { return extra(CarryOut); }
+  const View &carryAt() const { return extra(CarryAt); }
+
+  /// The tokens of a sequence, counted through all rows: [begin, end).
+  int64_t begin(int64_t sequence) const;
+  int64_t end(int64_t sequence) const { return begin(sequence + 1); }
+  /// Which row of [B, T] has a sequence's tokens.
+  int64_t rowOf(int64_t sequence) const {
+    return extra(CuSeqlens).given ? 0 : sequence;
+  }
+  int64_t boundary(int64_t i) const;
+  /// How many boundaries lie before a token.
+  int64_t boundariesBefore(int64_t token) const;
+
+  /// Which of [H], [G] or [] serves a head, and whether it is the first of
+  /// those that it serves.
+  int64_t unitOf(Sharing sharing, int64_t head) const;
+  bool isFirst(Sharing sharing, int64_t head) const;
+
+private:
+  enum Extra { CuSeqlens, Boundaries, CarryIn, CarryOut, CarryAt, extraCount };
+  /// An extent that is fixed, or -1 - Size.
+  using Layout = int64_t;
+
+  const View &extra(Extra which) const {
+    return views.data[program.tensorCount + which];
+  }
+  View &extraView(Extra which) {
+    return views.data[program.tensorCount + which];
+  }
+  int64_t layoutOf(const TensorInfo &info, Layout *layout) const;
+  int32_t readStruct(const trowel_call *call);
+  int32_t bind(View &view, const DLTensor *tensor, ElementType type,
+               const Layout *layout, int64_t rank, const char *words);
+  int32_t bindStrides(View &view, const DLTensor *tensor, bool lastIsDeclared);
+  int32_t bindTensors();
+  int32_t bindExtras();
+  int32_t unify(Size which, int64_t value, const char *from);
+  int32_t completeSizes();
+  int32_t findRange(View &view);
+  int32_t checkOffsets();
+  int32_t checkBoundaries();
+  int32_t checkOverlaps() const;
+  bool mayCoincide(const View &a, const View &b) const;
+
+  const ProgramInfo &program;
+  trowel_call raw = {};
+  Buffer<View> views;
+  Buffer<int64_t> dimensions;
+  Buffer<const DLTensor *> given;
+  int64_t mostRank = 0;
+  int64_t sizes[sizeCount];
+  const char *from[sizeCount] = {};
+};
+
+} // namespace trowel::library
+
+#endif // TROWEL_RUNTIME_LIBRARY_CHECK_H

@@ -1,0 +1,57 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "runtime/Library/Layout.h"
+
+namespace trowel::library {
+
+/// The place for so many bytes behind `end`, which moves behind them.
+static int64_t append(Checked &end, Checked bytes) {
+  int64_t place = end.get();
+  end += wholeLines(bytes);
+  return place;
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
+    : places(2 * program.betweenCount + program.stateCount),
+      firstState(2 * program.betweenCount) {
+  if (!hasMemory())
+    return;
+  Checked tokens = Checked(call.size(B)) * call.size(T) * 4;
+  for (int64_t i = 0; i < program.betweenCount; ++i) {
+    const BetweenInfo &between = program.betweens[i];
+    int64_t units = between.to == Sharing::Grouped ? call.size(G) : 1;
+    places.data[2 * i] =
+        append(common, tokens * call.size(H) * between.elements);
+    places.data[2 * i + 1] = append(common, tokens * units * between.elements);
+  }
+  int64_t workspace = 0, carry = 0, arguments = 0;
+  for (int64_t i = 0; i < program.phaseCount; ++i) {
+    const PhaseInfo &phase = program.phases[i];
+    workspace = larger(workspace, phase.codes[machine].workspaceBytes);
+    carry = larger(carry, phase.carryBytes);
+    arguments = larger(arguments, phase.argumentCount);
+  }
+  append(each, workspace);
+  carryPlace = append(each, carry);
+  addressPlace = append(each, arguments * int64_t(sizeof(void *)));
+  for (int64_t i = 0; i < program.stateCount; ++i)
+    places.data[firstState + i] =
+        append(each, Checked(program.stateElements[i]) * 4);
+}
+
+Checked Layout::bytes(int64_t threads) const {
+  return common + each * threads + 63;
+}
+
+int64_t Layout::threadsIn(size_t bytes, int64_t wanted) const {
+  while (wanted > 0 &&
+         (this->bytes(wanted).overflows() ||
+          static_cast<uint64_t>(this->bytes(wanted).get()) > bytes))
+    --wanted;
+  return wanted;
+}
+
+} // namespace trowel::library

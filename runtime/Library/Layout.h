@@ -1,0 +1,44 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where things lie in the workspace: values that are reduced over heads, then a
+// part for each thread.
+#ifndef TROWEL_RUNTIME_LIBRARY_LAYOUT_H
+#define TROWEL_RUNTIME_LIBRARY_LAYOUT_H
+
+#include "runtime/Library/Check.h"
+
+namespace trowel::library {
+
+class Layout {
+public:
+  Layout(const ProgramInfo &program, const Call &call, int64_t machine);
+  bool hasMemory() const { return places.data; }
+
+  /// What a workspace for so many threads needs, whatever address it begins at.
+  Checked bytes(int64_t threads) const;
+  /// How many threads, at most `wanted`, a workspace serves.
+  int64_t threadsIn(size_t bytes, int64_t wanted) const;
+
+  // From the first multiple of 64 bytes in the workspace.
+  int64_t operand(int64_t between) const { return places.data[2 * between]; }
+  int64_t reduced(int64_t between) const {
+    return places.data[2 * between + 1];
+  }
+  int64_t thread(int64_t i) const { return common.get() + i * each.get(); }
+
+  // Within a thread's part, the code's own memory first.
+  int64_t carry() const { return carryPlace; }
+  int64_t addresses() const { return addressPlace; }
+  int64_t state(int64_t i) const { return places.data[firstState + i]; }
+
+private:
+  Buffer<int64_t> places;
+  int64_t firstState;
+  Checked common = 0, each = 0;
+  int64_t carryPlace = 0, addressPlace = 0;
+};
+
+} // namespace trowel::library
+
+#endif // TROWEL_RUNTIME_LIBRARY_LAYOUT_H

@@ -1,0 +1,39 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "runtime/Library/Library.h"
+
+#include "runtime/Library/Check.h"
+#include "runtime/Library/Machine.h"
+#include "runtime/Library/Message.h"
+#include "runtime/Library/Run.h"
+
+using namespace trowel::library;
+
+int32_t trowel_library_forward(const ProgramInfo *program,
+                               const trowel_call *raw) {
+  Call call(*program);
+  int64_t machine;
+  if (int32_t status = call.checkShapes(raw))
+    return status;
+  if (int32_t status = call.checkMemory())
+    return status;
+  if (int32_t status = chooseMachine(*program, machine))
+    return status;
+  return Run(*program, call, machine).run();
+}
+
+int32_t trowel_library_workspace_size(const ProgramInfo *program,
+                                      const trowel_call *raw, size_t *bytes) {
+  if (!bytes)
+    return fail(TROWEL_ERROR_CALL, "bytes is null");
+  Call call(*program);
+  int64_t machine;
+  if (int32_t status = call.checkShapes(raw))
+    return status;
+  if (int32_t status = chooseMachine(*program, machine))
+    return status;
+  return Run(*program, call, machine).workspaceBytes(*bytes);
+}
+
+const char *trowel_library_last_error(void) { return lastMessage(); }

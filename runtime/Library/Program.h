@@ -1,0 +1,111 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a library knows about its program: tables that the compiler writes and
+// the runtime reads. Every field has 8 bytes, so that a table is an array of
+// numbers and addresses in whatever form it is written.
+#ifndef TROWEL_RUNTIME_LIBRARY_PROGRAM_H
+#define TROWEL_RUNTIME_LIBRARY_PROGRAM_H
+
+#include "runtime/Host/Kernel.h"
+
+#include <cstdint>
+
+namespace trowel::library {
+
+enum class Role : int64_t {
+  Input,
+  Param,
+  Output,
+  InitialState,
+  FinalState,
+  StateAt // at boundaries
+};
+
+/// The type of the elements in the caller's memory; a tf32 lies in 4 bytes.
+enum class ElementType : int64_t { F32, TF32, BF16, F16, E4M3, E5M2, I32, U8 };
+
+/// Who has a value of its own.
+enum class Sharing : int64_t { Shared, Grouped, Head };
+
+/// What the code of a phase was made for.
+enum class Machine : int64_t {
+  Host,  // this one
+  Avx2,  // x86-64-v3
+  Avx512 // x86-64-v4
+};
+
+/// A tensor of the call, in the order of the generated enumeration.
+struct TensorInfo {
+  const char *label; // in messages: "`q`", "initial `S`"
+  /// The shape in words: "[B, T, H, K=128]"; of states also with the last two
+  /// axes exchanged.
+  const char *layout, *layoutValueFirst;
+  Role role;
+  ElementType type;
+  Sharing sharing;
+  int64_t state; // which one, or -1
+  int64_t rank;  // of the declared axes
+  const int64_t *sizes;
+};
+
+/// A value that is reduced over heads between two phases. Both sides lie in the
+/// workspace: [B, T, H, sizes] and, with G or nothing in place of H, of 4 bytes
+/// an element.
+struct BetweenInfo {
+  enum class Kind : int64_t { Sum, Max, Mean };
+  Kind kind;
+  Sharing to;        // Grouped or Shared
+  int64_t isInteger; // sums wrap
+  int64_t rank;
+  const int64_t *sizes;
+  int64_t elements;
+  int64_t phase; // after which it is reduced
+};
+
+/// An argument of a phase's code.
+struct ArgumentInfo {
+  Role role;
+  /// Place in ProgramInfo::tensors; -1: a value between phases, or a final
+  /// state that only later phases report.
+  int64_t tensor;
+  int64_t between; // place in ProgramInfo::betweens, or -1
+  /// Of states: which one, and where it goes at boundaries (or -1).
+  int64_t state, at;
+  Sharing sharing;
+};
+
+struct CodeInfo {
+  TrowelKernel *entry;
+  int64_t workspaceBytes;
+};
+
+struct PhaseInfo {
+  const ArgumentInfo *arguments; // in the order that the code wants
+  int64_t argumentCount;
+  const CodeInfo *codes; // one for each of ProgramInfo::machines
+  int64_t carryBytes;
+};
+
+struct ProgramInfo {
+  const char *name;
+  const TensorInfo *tensors;
+  int64_t tensorCount;
+  /// For each state the elements of one head's.
+  const int64_t *stateElements;
+  int64_t stateCount;
+  const BetweenInfo *betweens;
+  int64_t betweenCount;
+  const PhaseInfo *phases;
+  int64_t phaseCount;
+  const Machine *machines; // the best first
+  int64_t machineCount;
+  /// Tokens to which boundaries are bound.
+  int64_t chunkTokens;
+  /// Of one head, all phases together.
+  int64_t carryBytes;
+};
+
+} // namespace trowel::library
+
+#endif // TROWEL_RUNTIME_LIBRARY_PROGRAM_H

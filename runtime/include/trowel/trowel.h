@@ -1,0 +1,132 @@
+/* Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * How a host calls what `trowel build` makes. A library built from the attention
+ * NAME has four functions, which the header NAME.h declares beside an enumeration
+ * of its tensors:
+ *
+ *   int32_t NAME_forward(const trowel_call *call);
+ *   int32_t NAME_workspace_size(const trowel_call *call, size_t *bytes);
+ *   const char *NAME_describe(void);
+ *   const char *NAME_last_error(void);
+ *
+ * They need nothing but the C library, may be called from several threads at once,
+ * and never end the process. What is wrong with a call is said by the status that
+ * they return and, in words that name the argument, by NAME_last_error; then
+ * nothing has been written.
+ */
+#ifndef TROWEL_TROWEL_H
+#define TROWEL_TROWEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "trowel/dlpack.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes when a library cannot be called as before. */
+#define TROWEL_ABI_VERSION 1
+
+/* What the functions return. */
+typedef enum trowel_status {
+  TROWEL_OK = 0,
+  TROWEL_ERROR_CALL = 1,        /* trowel_call itself: a null, a size, a flag */
+  TROWEL_ERROR_MISSING = 2,     /* a tensor, or its data, that is needed is null */
+  TROWEL_ERROR_DEVICE = 3,      /* not in the memory of the CPU */
+  TROWEL_ERROR_DTYPE = 4,       /* not of the declared type */
+  TROWEL_ERROR_SHAPE = 5,       /* the number of axes, or one's extent */
+  TROWEL_ERROR_STRIDE = 6,      /* an axis that should be contiguous, and the like */
+  TROWEL_ERROR_ALIGNMENT = 7,   /* an address that is no multiple of an element */
+  TROWEL_ERROR_OVERLAP = 8,     /* a result that shares memory with another tensor */
+  TROWEL_ERROR_CU_SEQLENS = 9,  /* the values of cu_seqlens */
+  TROWEL_ERROR_BOUNDARIES = 10, /* the values of boundaries */
+  TROWEL_ERROR_WORKSPACE = 11,  /* the workspace is too small */
+  TROWEL_ERROR_MEMORY = 12,     /* there is no memory left */
+  TROWEL_ERROR_MACHINE = 13     /* no code for this processor */
+} trowel_status;
+
+/* Bits of trowel_call.flags. */
+enum {
+  /* The last two axes of every state come in the other order: [N, H, V, K]. A
+   * state with fewer than two axes is as it is declared. */
+  TROWEL_STATE_V_FIRST = 1
+};
+
+/* Runs `body(context, i)` for every i in [0, count), in any order and on any
+ * threads, and returns when all have returned. `host` is the host's own. */
+typedef void (*trowel_parallel_for)(void *host, int32_t count,
+                                    void (*body)(void *context, int32_t index),
+                                    void *context);
+
+/* The arguments of every function: begin with trowel_new_call, then set what is
+ * wanted. Later versions append fields, of which zero means what this version does.
+ *
+ * Tensors are read and written where they lie. Strides are free but for the last
+ * of the declared axes, which must be contiguous; no strides means dense. Elements
+ * are of the declared type.
+ *
+ * A result may share no memory with another tensor, with two exceptions: a per-head
+ * state's initial and final tensor, and the carry's, may be the same one. Tensors
+ * that lie between one another, such as columns of one matrix, share none. */
+typedef struct trowel_call {
+  size_t struct_size; /* sizeof(trowel_call) */
+  uint32_t flags;     /* TROWEL_STATE_V_FIRST */
+  /* At most so many threads; 0: one for each processor. Results do not depend on
+   * it. */
+  int32_t threads;
+
+  /* One for each NAME_in_x, NAME_param_x, NAME_out_x, NAME_state_in_S,
+   * NAME_state_out_S and NAME_state_at_S, at these places. Null: an output or
+   * final state that is not wanted, an initial state that is the program's own. */
+  const DLTensor *const *tensors;
+  int32_t tensor_count; /* how many there are; what lies behind is null */
+  int32_t reserved;     /* zero */
+
+  /* Null, or int32 [N + 1]: B = 1, and sequence i has the tokens from
+   * cu_seqlens[i] up to cu_seqlens[i + 1]. From 0 to T, not decreasing. */
+  const DLTensor *cu_seqlens;
+
+  /* Null, or int32 [M], increasing: NAME_state_at_S, [M, H, sizes...], gets the
+   * state before each of these tokens. Token t of row b is number b * T + t. Each
+   * lies a multiple of the chunk (`chunk_tokens` of the description) behind its
+   * sequence's first token. */
+  const DLTensor *boundaries;
+
+  /* What else goes from token to token: delays, running sums, the position. Bytes
+   * without a meaning to the host, uint8 [N, H, carry_bytes] (carry_at:
+   * [M, H, carry_bytes]); `carry_bytes` is in the description. No carry_in: the
+   * sequences begin here. */
+  const DLTensor *carry_in;
+  const DLTensor *carry_out;
+  const DLTensor *carry_at;
+
+  /* Memory of any content for the time of the call, NAME_workspace_size bytes. A
+   * smaller one serves fewer threads. Null: the call asks malloc for it. */
+  void *workspace;
+  size_t workspace_size;
+
+  void *stream; /* not used on a CPU */
+
+  /* Null, or where to run instead of on threads of the library's own: called at
+   * most a few times, with a count of at most `threads`. */
+  trowel_parallel_for parallel_for;
+  void *parallel_for_host;
+} trowel_call;
+
+/* A call of which nothing but its size is set. */
+static inline trowel_call trowel_new_call(void) {
+  trowel_call call;
+  memset(&call, 0, sizeof(call));
+  call.struct_size = sizeof(call);
+  return call;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TROWEL_TROWEL_H */

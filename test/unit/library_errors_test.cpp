@@ -1,0 +1,470 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Wrong calls: each has its status and a message that names the argument, and
+// nothing is written. Then ten thousand random ones.
+#include "test/unit/HostTensors.h"
+#include "test/unit/SmallLibrary.h"
+
+#include <deque>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace trowel;
+using namespace trowel::test;
+using namespace trowel::test::small;
+
+namespace {
+
+/// A call that is right until a test changes it; results are 0xff everywhere.
+struct RightCall : HostCall {
+  RightCall() : HostCall(tensor_count) {
+    const std::vector<int64_t> shapes[tensor_count] = {
+        {1, 12, 4, K}, {1, 12, 2, V}, {1, 12},      {4, K},
+        {1, 12, 4, V}, {1, 12, K},    {2, 4, K, V}, {2, K},
+        {2, 4, K, V},  {2, K},        {2, 4, K, V}, {2, K}};
+    const std::vector<size_t> bf16 = {state_in_Z, state_out_Z, state_at_Z};
+    for (size_t i = 0; i < tensor_count; ++i)
+      add(std::count(bf16.begin(), bf16.end(), i) ? bf16Type : f32Type,
+          shapes[i]);
+    for (size_t i : {in_x, in_v, in_c, param_w, state_in_S, state_in_Z})
+      std::fill(all[i].bytes.begin(), all[i].bytes.end(), 0);
+    call.cu_seqlens = integers({0, 4, 12});
+    call.boundaries = integers({0, 8});
+    for (const DLTensor **tensor :
+         {&call.carry_in, &call.carry_out, &call.carry_at})
+      *tensor = &add(u8Type, {2, 4, 8}).tensor;
+    std::fill(all[carryIn].bytes.begin(), all[carryIn].bytes.end(), 0);
+    for (size_t i = 0; i < tensor_count; ++i)
+      tensors[i] = &all[i].tensor;
+  }
+  static constexpr size_t cu = tensor_count, boundaries = cu + 1,
+                          carryIn = cu + 2, carryOut = cu + 3, carryAt = cu + 4;
+
+  HostTensor &add(DLDataType type, std::vector<int64_t> shape) {
+    all.emplace_back(type, std::move(shape));
+    return all.back();
+  }
+  const DLTensor *integers(const std::vector<int32_t> &values) {
+    HostTensor &tensor = add(i32Type, {static_cast<int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), tensor.as<int32_t>());
+    return &tensor.tensor;
+  }
+  DLTensor &operator[](size_t i) { return all[i].tensor; }
+  void setStride(size_t i, size_t axis, int64_t stride) {
+    all[i].strides[axis] = stride;
+    all[i].tensor.strides = all[i].strides.data();
+  }
+  void expectUntouched() const {
+    for (size_t i : {size_t(out_o), size_t(out_z), size_t(state_out_S),
+                     size_t(state_out_Z), size_t(state_at_S),
+                     size_t(state_at_Z), carryOut, carryAt})
+      for (char byte : all[i].bytes)
+        ASSERT_EQ(byte, '\xff') << "tensor " << i << " was written";
+  }
+
+  std::deque<HostTensor> all;
+};
+
+void expectError(const std::function<void(RightCall &)> &damage, int32_t status,
+                 const std::string &message) {
+  RightCall right;
+  damage(right);
+  EXPECT_EQ(small::forward(right.call), status);
+  EXPECT_EQ(trowel_library_last_error(), message);
+  right.expectUntouched();
+}
+
+TEST(LibraryErrors, TheCallIsRightUntilItIsChanged) {
+  RightCall right;
+  EXPECT_EQ(small::forward(right.call), TROWEL_OK)
+      << trowel_library_last_error();
+}
+
+TEST(LibraryErrors, Struct) {
+  EXPECT_EQ(trowel_library_forward(&program(), nullptr), TROWEL_ERROR_CALL);
+  EXPECT_STREQ(trowel_library_last_error(), "the call is null");
+  RightCall right;
+  EXPECT_EQ(trowel_library_workspace_size(&program(), &right.call, nullptr),
+            TROWEL_ERROR_CALL);
+  std::string size = std::to_string(sizeof(trowel_call));
+  expectError([](RightCall &r) { r.call.struct_size = 16; }, TROWEL_ERROR_CALL,
+              "struct_size is 16, but sizeof(trowel_call) is " + size);
+  expectError(
+      [](RightCall &r) { r.call.struct_size = SIZE_MAX; }, TROWEL_ERROR_CALL,
+      "struct_size is 18446744073709551615, but sizeof(trowel_call) is " +
+          size);
+  expectError([](RightCall &r) { r.call.flags = 6; }, TROWEL_ERROR_CALL,
+              "flags has unknown bits: 0x6");
+  expectError([](RightCall &r) { r.call.reserved = 1; }, TROWEL_ERROR_CALL,
+              "reserved is not zero");
+  expectError([](RightCall &r) { r.call.threads = -1; }, TROWEL_ERROR_CALL,
+              "threads is -1");
+  expectError([](RightCall &r) { r.call.tensor_count = 13; }, TROWEL_ERROR_CALL,
+              "tensor_count is 13, but `small` has 12");
+  expectError([](RightCall &r) { r.call.tensors = nullptr; }, TROWEL_ERROR_CALL,
+              "tensors is null");
+}
+
+/// A struct of a later version is good as long as nothing new is asked for.
+TEST(LibraryErrors, LaterStruct) {
+  struct Later {
+    trowel_call call;
+    int64_t news = 0;
+  } later;
+  RightCall right;
+  later.call = right.call;
+  later.call.struct_size = sizeof(later);
+  EXPECT_EQ(trowel_library_forward(&program(), &later.call), TROWEL_OK);
+  later.news = 1;
+  EXPECT_EQ(trowel_library_forward(&program(), &later.call), TROWEL_ERROR_CALL);
+  EXPECT_STREQ(trowel_library_last_error(),
+               "the call uses a field that this library, which is older, does "
+               "not have");
+}
+
+TEST(LibraryErrors, Missing) {
+  expectError([](RightCall &r) { r.tensors[in_v] = nullptr; },
+              TROWEL_ERROR_MISSING, "`v` is missing: [B, T, G, V=5]");
+  expectError([](RightCall &r) { r.call.tensor_count = param_w; },
+              TROWEL_ERROR_MISSING, "`w` is missing: [H, K=3]");
+  expectError([](RightCall &r) { r[in_x].data = nullptr; },
+              TROWEL_ERROR_MISSING, "`x` has no data");
+  expectError([](RightCall &r) { r[r.cu].data = nullptr; },
+              TROWEL_ERROR_MISSING, "`cu_seqlens` has no data");
+  expectError([](RightCall &r) { r.call.boundaries = nullptr; },
+              TROWEL_ERROR_MISSING,
+              "`S` at boundaries is given without boundaries");
+}
+
+TEST(LibraryErrors, DeviceAndType) {
+  expectError([](RightCall &r) { r[param_w].device = {kDLCUDA, 0}; },
+              TROWEL_ERROR_DEVICE,
+              "`w` is on a device of type 2; this library takes memory of the "
+              "CPU (1)");
+  expectError([](RightCall &r) { r[in_x].dtype = bf16Type; },
+              TROWEL_ERROR_DTYPE, "`x` has elements of type bf16, not f32");
+  expectError([](RightCall &r) { r[state_in_Z].dtype = {kDLFloat, 16, 1}; },
+              TROWEL_ERROR_DTYPE,
+              "the initial `Z` has elements of type f16, not bf16");
+  expectError([](RightCall &r) { r[in_x].dtype.lanes = 2; }, TROWEL_ERROR_DTYPE,
+              "`x` has elements of type DLPack's code 2 with 32 bits and 2 "
+              "lanes, not f32");
+  expectError([](RightCall &r) { r[r.cu].dtype = {kDLInt, 64, 1}; },
+              TROWEL_ERROR_DTYPE,
+              "`cu_seqlens` has elements of type i64, not i32");
+}
+
+TEST(LibraryErrors, Shapes) {
+  expectError([](RightCall &r) { r[in_x].ndim = 3; }, TROWEL_ERROR_SHAPE,
+              "`x` has shape [1, 12, 4]; expected [B, T, H, K=3]");
+  expectError([](RightCall &r) { r.all[in_x].shape[3] = 4; },
+              TROWEL_ERROR_SHAPE,
+              "`x` has shape [1, 12, 4, 4]; expected [B, T, H, K=3]");
+  expectError([](RightCall &r) { r[in_x].shape = nullptr; }, TROWEL_ERROR_SHAPE,
+              "`x` has no shape");
+  expectError([](RightCall &r) { r[in_x].ndim = -1; }, TROWEL_ERROR_SHAPE,
+              "`x` has no shape");
+  expectError([](RightCall &r) { r.all[in_v].shape[1] = -12; },
+              TROWEL_ERROR_SHAPE,
+              "`v` has shape [1, -12, 2, 5]; expected [B, T, G, V=5]");
+  expectError([](RightCall &r) { r.all[in_v].shape[1] = 11; },
+              TROWEL_ERROR_SHAPE, "`v` has T = 11, but `x` has T = 12");
+  expectError([](RightCall &r) { r.all[in_v].shape[2] = 3; },
+              TROWEL_ERROR_SHAPE,
+              "`x` has H = 4, which is no multiple of G = 3");
+  expectError([](RightCall &r) { r.all[in_v].shape[2] = 0; },
+              TROWEL_ERROR_SHAPE, "`v` has G = 0");
+  expectError([](RightCall &r) { r.all[state_in_S].shape[0] = 3; },
+              TROWEL_ERROR_SHAPE,
+              "the initial `Z` has N = 2, but the initial `S` has N = 3");
+  expectError([](RightCall &r) { r.all[r.carryOut].shape[2] = 16; },
+              TROWEL_ERROR_SHAPE,
+              "`carry_out` has shape [2, 4, 16]; expected [N, H, "
+              "carry_bytes]");
+  expectError([](RightCall &r) { r.call.flags = TROWEL_STATE_V_FIRST; },
+              TROWEL_ERROR_SHAPE,
+              "the initial `S` has shape [2, 4, 3, 5]; expected [N, H, V=5, "
+              "K=3]");
+  expectError([](RightCall &r) { r.all[r.cu].shape[0] = 0; },
+              TROWEL_ERROR_SHAPE,
+              "`cu_seqlens` has shape [0]; expected [N + 1]");
+  expectError([](RightCall &r) { r.call.cu_seqlens = nullptr; },
+              TROWEL_ERROR_SHAPE, "the initial `S` has N = 2, but B = 1");
+}
+
+TEST(LibraryErrors, HugeShapes) {
+  auto grow = [](RightCall &r, int64_t B, int64_t T) {
+    for (size_t i : {in_x, in_v, in_c, out_o, out_z}) {
+      r.all[i].shape[0] = B;
+      r.all[i].shape[1] = T;
+    }
+    r.call.cu_seqlens = r.call.boundaries = nullptr;
+    r.call.carry_in = r.call.carry_out = r.call.carry_at = nullptr;
+    for (size_t i = state_in_S; i < tensor_count; ++i)
+      r.tensors[i] = nullptr;
+  };
+  expectError([&](RightCall &r) { grow(r, 1, int64_t(1) << 31); },
+              TROWEL_ERROR_SHAPE, "`x` has T = 2147483648, above 2147483647");
+  expectError([&](RightCall &r) { grow(r, INT64_MAX, INT64_MAX); },
+              TROWEL_ERROR_SHAPE,
+              "`x` has shape [9223372036854775807, 9223372036854775807, 4, "
+              "3]: more elements than can be addressed");
+  expectError([&](RightCall &r) { grow(r, int64_t(1) << 58, 1); },
+              TROWEL_ERROR_STRIDE, "`x` reaches beyond what can be addressed");
+  expectError(
+      [&](RightCall &r) {
+        grow(r, INT64_MAX, 12);
+        for (size_t i : {in_x, in_v, in_c, out_o, out_z})
+          r.setStride(i, 0, 0);
+      },
+      TROWEL_ERROR_SHAPE, "B * T * H is too large");
+}
+
+TEST(LibraryErrors, Strides) {
+  expectError([](RightCall &r) { r.setStride(in_x, 3, 2); },
+              TROWEL_ERROR_STRIDE,
+              "`x` has the stride 2 along its last axis, which must be "
+              "contiguous");
+  expectError([](RightCall &r) { r.setStride(r.cu, 0, -1); },
+              TROWEL_ERROR_STRIDE,
+              "`cu_seqlens` has the stride -1 along its last axis, which must "
+              "be contiguous");
+  expectError([](RightCall &r) { r.setStride(in_x, 1, INT64_MAX); },
+              TROWEL_ERROR_STRIDE, "`x` reaches beyond what can be addressed");
+  expectError([](RightCall &r) { r.setStride(in_x, 1, INT64_MIN); },
+              TROWEL_ERROR_STRIDE, "`x` reaches beyond what can be addressed");
+  expectError([](RightCall &r) { r[in_x].byte_offset = UINT64_MAX - 2; },
+              TROWEL_ERROR_STRIDE, "`x` reaches beyond what can be addressed");
+  expectError([](RightCall &r) { r.setStride(out_o, 2, 0); },
+              TROWEL_ERROR_STRIDE,
+              "elements of `o` share memory, but it is written");
+  expectError([](RightCall &r) { r.setStride(state_out_S, 2, 4); },
+              TROWEL_ERROR_STRIDE,
+              "elements of the final `S` share memory, but it is written");
+  expectError([](RightCall &r) { r[in_x].byte_offset = 2; },
+              TROWEL_ERROR_ALIGNMENT,
+              "`x` begins at an address that is no multiple of 4");
+}
+
+TEST(LibraryErrors, Overlaps) {
+  auto place = [](RightCall &r, size_t at, size_t on, int64_t bytes) {
+    r[at].data = r.all[on].bytes.data() + bytes;
+  };
+  expectError([&](RightCall &r) { place(r, out_o, in_x, 0); },
+              TROWEL_ERROR_OVERLAP, "`x` and `o` share memory");
+  expectError(
+      [&](RightCall &r) {
+        r.add(f32Type, {100}); // with room around the offsets
+        char *offsets = r.all.back().bytes.data() + 100;
+        std::memcpy(offsets, r.all[r.cu].bytes.data(), 12);
+        r[r.cu].data = offsets;
+        place(r, r.carryOut, r.all.size() - 1, 100 - 60);
+      },
+      TROWEL_ERROR_OVERLAP, "`cu_seqlens` and `carry_out` share memory");
+  expectError([&](RightCall &r) { place(r, state_out_S, state_in_S, -4); },
+              TROWEL_ERROR_OVERLAP,
+              "the initial `S` and the final `S` share memory");
+  expectError([&](RightCall &r) { place(r, state_in_Z, state_out_Z, 0); },
+              TROWEL_ERROR_OVERLAP,
+              "the initial `Z` and the final `Z` share memory");
+  expectError(
+      [](RightCall &r) {
+        r.call.workspace = r.all[param_w].bytes.data();
+        r.call.workspace_size = 16;
+      },
+      TROWEL_ERROR_OVERLAP, "`w` and the workspace share memory");
+  expectError(
+      [](RightCall &r) {
+        r.call.workspace = r.all[param_w].bytes.data();
+        r.call.workspace_size = SIZE_MAX;
+      },
+      TROWEL_ERROR_WORKSPACE,
+      "the workspace reaches beyond what can be addressed");
+}
+
+TEST(LibraryErrors, Offsets) {
+  auto expect = [](const std::vector<int32_t> &values,
+                   const std::string &message) {
+    expectError([&](RightCall &r) { r.call.cu_seqlens = r.integers(values); },
+                TROWEL_ERROR_CU_SEQLENS, message);
+  };
+  expect({1, 4, 12}, "`cu_seqlens` begins with 1, not with 0");
+  expect({0, 13, 12}, "`cu_seqlens` decreases from 13 to 12");
+  expect({0, -4, 12}, "`cu_seqlens` decreases from 0 to -4");
+  expect({0, 4, 11}, "`cu_seqlens` ends with 11, but T = 12");
+}
+
+TEST(LibraryErrors, Boundaries) {
+  auto expect = [](const std::vector<int32_t> &values,
+                   const std::string &message) {
+    expectError([&](RightCall &r) { r.call.boundaries = r.integers(values); },
+                TROWEL_ERROR_BOUNDARIES, message);
+  };
+  expect({-4, 0}, "`boundaries` has -4, but the tokens are 0 to 11");
+  expect({0, 12}, "`boundaries` has 12, but the tokens are 0 to 11");
+  expect({8, 8}, "`boundaries` does not increase from 8 to 8");
+  expect({8, 4}, "`boundaries` does not increase from 8 to 4");
+  expect({0, 6}, "`boundaries` has 6, which is no multiple of 4 behind the "
+                 "sequence's first token, 4");
+}
+
+TEST(LibraryErrors, NothingSaysHowLong) {
+  using namespace library;
+  // A program without inputs: only its output says what T is.
+  static const TensorInfo output = {
+      "`o`",           "[B, T]", "", Role::Output, ElementType::F32,
+      Sharing::Shared, -1,       0,  nullptr};
+  ProgramInfo info = program();
+  info.tensors = &output;
+  info.tensorCount = 1;
+  trowel_call call = trowel_new_call();
+  EXPECT_EQ(trowel_library_forward(&info, &call), TROWEL_ERROR_MISSING);
+  EXPECT_STREQ(trowel_library_last_error(),
+               "no tensor says what B is: give an output");
+}
+
+TEST(LibraryErrors, NoCodeForThisMachine) {
+  using namespace library;
+  static const Machine machines[] = {Machine::Avx512, Machine::Avx2};
+  ProgramInfo info = program();
+  info.machines = machines;
+  info.machineCount = 2;
+  RightCall right;
+  setenv("TROWEL_CPU", "z80", 1);
+  EXPECT_EQ(trowel_library_forward(&info, &right.call), TROWEL_ERROR_MACHINE);
+  unsetenv("TROWEL_CPU");
+  EXPECT_STREQ(trowel_library_last_error(),
+               "TROWEL_CPU is `z80`: this library has no such code for this "
+               "processor");
+  right.expectUntouched();
+  info.machineCount = 0;
+  EXPECT_EQ(trowel_library_forward(&info, &right.call), TROWEL_ERROR_MACHINE);
+}
+
+//===--- Random calls -----------------------------------------------------===//
+
+class Vandal {
+public:
+  explicit Vandal(unsigned seed) : random(seed) {}
+
+  void damage(RightCall &right) {
+    for (int i = 1 + below(3); i > 0; --i)
+      damageOnce(right);
+  }
+
+private:
+  int below(int n) { return static_cast<int>(random() % unsigned(n)); }
+  int64_t number() {
+    const int64_t list[] = {0,  1,         -1,        2,        3,
+                            12, INT32_MAX, INT64_MAX, INT64_MIN};
+    return list[below(9)];
+  }
+
+  void damageTensor(RightCall &r, HostTensor &tensor) {
+    size_t rank = tensor.shape.size();
+    DLTensor &raw = tensor.tensor;
+    switch (below(8)) {
+    case 0:
+      raw.ndim = below(2) ? below(static_cast<int>(rank) + 1) : -below(9);
+      break;
+    case 1:
+      raw.dtype = {uint8_t(below(18)), uint8_t(8 << below(4)), 1};
+      break;
+    case 2:
+      raw.device.device_type = static_cast<DLDeviceType>(below(18));
+      break;
+    case 3:
+      (below(2) ? raw.shape : raw.strides) = nullptr;
+      break;
+    case 4:
+      raw.data = below(2) ? nullptr : r.all[0].bytes.data() + below(9);
+      break;
+    case 5:
+      // Nobody can tell how large the memory really is: a size that no other
+      // tensor has.
+      tensor.shape[below(int(rank))] = number() | (int64_t(1) << 45);
+      break;
+    case 6:
+      if (rank > 0) {
+        int axis = below(int(rank));
+        // Within the memory, or never right.
+        const int64_t list[] = {0, 0, INT64_MIN, INT64_MIN + 5, INT64_MAX};
+        tensor.strides[axis] = list[below(5)];
+        raw.strides = tensor.strides.data();
+      }
+      break;
+    default:
+      raw.byte_offset = raw.dtype.bits > 8 && below(2)
+                            ? 1
+                            : uint64_t(number()) | uint64_t(1) << 63;
+    }
+  }
+
+  void damageOnce(RightCall &r) {
+    switch (below(10)) {
+    case 0:
+      r.call.tensor_count = static_cast<int32_t>(number());
+      break;
+    case 1:
+      r.tensors[below(tensor_count)] = nullptr;
+      break;
+    case 2:
+      for (const DLTensor **extra :
+           {&r.call.cu_seqlens, &r.call.boundaries, &r.call.carry_in,
+            &r.call.carry_out, &r.call.carry_at})
+        if (below(3) == 0)
+          *extra = below(2) ? nullptr : &r.all[below(17)].tensor;
+      break;
+    case 3:
+      r.call.flags = static_cast<uint32_t>(below(4));
+      break;
+    case 4:
+      r.call.threads = below(2) ? below(5) : static_cast<int32_t>(number());
+      if (r.call.threads > 8)
+        r.call.threads = 8;
+      break;
+    case 5:
+    case 6: {
+      bool offsets = below(2);
+      int32_t *values = r.all[offsets ? r.cu : r.boundaries].as<int32_t>();
+      values[below(offsets ? 3 : 2)] = static_cast<int32_t>(number());
+      break;
+    }
+    case 7:
+      std::swap(r.tensors[below(tensor_count)], r.tensors[below(tensor_count)]);
+      break;
+    default:
+      damageTensor(r, r.all[below(17)]);
+    }
+  }
+
+  std::mt19937 random;
+};
+
+/// Under sanitizers this shows that nothing is read or written where it should
+/// not be.
+TEST(LibraryErrors, RandomCalls) {
+  int failures = 0;
+  for (unsigned seed = 0; seed < 10000; ++seed) {
+    RightCall right;
+    Vandal(seed).damage(right);
+    int32_t status = small::forward(right.call);
+    size_t bytes;
+    int32_t question =
+        trowel_library_workspace_size(&program(), &right.call, &bytes);
+    EXPECT_TRUE(status != TROWEL_OK || question == TROWEL_OK);
+    if (status == TROWEL_OK)
+      continue;
+    ++failures;
+    small::forward(right.call); // the question may have failed otherwise
+    EXPECT_GT(std::strlen(trowel_library_last_error()), 10u);
+    right.expectUntouched();
+    if (HasFatalFailure())
+      FAIL() << "seed " << seed << ": " << trowel_library_last_error();
+  }
+  EXPECT_GT(failures, 5000);
+  EXPECT_LT(failures, 9900);
+}
+
+} // namespace
