@@ -46,7 +46,10 @@ def Chunk_ProgramOp : Chunk_Op<"program", [
   let summary = "holds what one head does over one chunk";
   let description = [{
     `tokens` is the chunk size C. The chunks of a sequence run one after the
-    other, joined by the states and the delays.
+    other, joined by the states and the delays. A program with the attribute
+    `saves` keeps, as each chunk begins, its states and what its delays remember,
+    for a program with the attribute `backward`, whose chunks run from the last to
+    the first.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$tokens,
                        StrArrayAttr:$axes, DenseI64ArrayAttr:$sizes);
@@ -187,6 +190,14 @@ def Chunk_StackOp : Chunk_Op<"stack", [Pure]> {
   let assemblyFormat = "$axis $tiles attr-dict `:` type($tiles) `->` type($result)";
 }
 
+def Chunk_ReverseOp : Chunk_Op<"reverse", [Pure]> {
+  let summary = "turns the order of the chunk's tokens around";
+  let description = [{ Row t of the result is row n - 1 - t of the operand. }];
+  let arguments = (ins Chunk_Tile:$tile);
+  let results = (outs Chunk_Tile:$result);
+  let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($result)";
+}
+
 def Chunk_SequentialOp : Chunk_Op<"sequential", [SingleBlock, RecursiveMemoryEffects]> {
   let summary = "runs a stage token after token within the chunk";
   let description = [{
@@ -194,13 +205,15 @@ def Chunk_SequentialOp : Chunk_Op<"sequential", [SingleBlock, RecursiveMemoryEff
     the chunk's tokens the block computes, from them and from the rows that
     `chunk.token` takes of tiles, the states after the token and the values to
     export, in that order, and ends with `chunk.yield`. Results: the states as
-    the chunk ends, then a tile for each exported value.
+    the chunk ends, then a tile for each exported value. `reverse`: the tokens
+    come from the last to the first, and the states end where the chunk begins.
   }];
-  let arguments = (ins Variadic<Chunk_Tile>:$states, UnitAttr:$scan);
+  let arguments = (ins Variadic<Chunk_Tile>:$states, UnitAttr:$scan,
+                       UnitAttr:$reverse);
   let results = (outs Variadic<Chunk_Tile>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    (`scan` $scan^)? $states attr-dict-with-keyword
+    (`scan` $scan^)? (`reverse` $reverse^)? $states attr-dict-with-keyword
     `:` type($states) `->` type($results) $body
   }];
 }

@@ -67,4 +67,30 @@ Tensor reduceHeads(const HeadReduction &reduction, const Tensor &operand,
   return result;
 }
 
+Tensor unreduceHeads(const HeadReduction &reduction, const Tensor &operand,
+                     const Tensor &result, const Tensor &gradient,
+                     const Batch &batch) {
+  bool grouped = reduction.to == rec::SharingKind::Grouped;
+  Tensor spread(operand.shape);
+  int64_t targets = batch.batch * batch.tokens * (grouped ? batch.groups : 1);
+  if (targets == 0)
+    return spread;
+  int64_t members = grouped ? batch.heads / batch.groups : batch.heads;
+  int64_t size = result.elementCount() / targets;
+  double share = reduction.kind == rec::ReduceKind::Mean
+                     ? 1 / static_cast<double>(members)
+                     : 1;
+  for (int64_t i = 0; i < targets * size; ++i)
+    for (int64_t head = 0; head < members; ++head) {
+      int64_t at = (i / size * members + head) * size + i % size;
+      if (reduction.kind == rec::ReduceKind::Max &&
+          operand.data[at] != result.data[i])
+        continue;
+      spread.data[at] = share * gradient.data[i];
+      if (reduction.kind == rec::ReduceKind::Max)
+        break;
+    }
+  return spread;
+}
+
 } // namespace trowel

@@ -30,6 +30,12 @@ std::vector<HeadReduction> headReductions(mlir::Operation *program);
 Tensor reduceHeads(const HeadReduction &reduction, const Tensor &operand,
                    const Batch &batch);
 
+/// The gradient of `operand`, given `gradient` of `result`. Of several largest
+/// heads the first takes it.
+Tensor unreduceHeads(const HeadReduction &reduction, const Tensor &operand,
+                     const Tensor &result, const Tensor &gradient,
+                     const Batch &batch);
+
 } // namespace trowel
 
 #endif // TROWEL_DIALECT_CHUNK_HEADREDUCTION_H

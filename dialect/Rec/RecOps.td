@@ -119,14 +119,16 @@ def Rec_InputOp : Rec_Op<"input"> {
   let description = [{
     `layout` names the axes in the order of the caller's tensor
     `[B, T, H | G, layout…]`; the result has them in canonical order. `range`,
-    if present, is the declared `[low, high]`.
+    if present, is the declared `[low, high]`. A `partial` one is for the first
+    head alone of those that share it; the others see zero.
   }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
                        Rec_SharingKind:$sharing, StrArrayAttr:$layout,
-                       OptionalAttr<F64ArrayAttr>:$range);
+                       OptionalAttr<F64ArrayAttr>:$range, UnitAttr:$partial);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = [{
-    $name $sharing $dtype $layout (`range` $range^)? attr-dict `:` type($result)
+    $name $sharing (`partial` $partial^)? $dtype $layout (`range` $range^)?
+    attr-dict `:` type($result)
   }];
 }
 
@@ -148,13 +150,21 @@ def Rec_StateOp : Rec_Op<"state"> {
     `initial`, a value of constants and params, is what the state holds before
     the first token of a sequence unless the caller passes one; without it, zero.
     A `hidden` state is part of the opaque carry: a delay or a running sum.
+
+    In a backward program, a `saved` state is one of the forward program, as
+    that kept it when each chunk began; nothing updates it here. The gradient of
+    a state is a state that the chunks hand on from the last to the first. It is
+    `partial`: the caller's value goes to the first head of those that share the
+    state, and the caller gets the sum over these heads.
   }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
                        Rec_SharingKind:$sharing, StrArrayAttr:$layout,
-                       UnitAttr:$hidden, Optional<Rec_Value>:$initial);
+                       UnitAttr:$hidden, Optional<Rec_Value>:$initial,
+                       UnitAttr:$saved, UnitAttr:$partial);
   let results = (outs Rec_Value:$result);
   let assemblyFormat = [{
-    $name $sharing $dtype $layout (`hidden` $hidden^)?
+    $name $sharing (`partial` $partial^)? $dtype $layout (`hidden` $hidden^)?
+    (`saved` $saved^)?
     (`initial` $initial^ `:` type($initial))? attr-dict `:` type($result)
   }];
 }
@@ -167,13 +177,30 @@ def Rec_UpdateOp : Rec_Op<"update"> {
 
 def Rec_OutputOp : Rec_Op<"output"> {
   let summary = "sets an output tensor's values at this token";
-  let description = [{ `debug` marks an extra output asked for by `debug(x)`. }];
+  let description = [{
+    `debug` marks an extra output asked for by `debug(x)`. A `partial` one is
+    the sum over the heads that share it.
+  }];
   let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
                        Rec_SharingKind:$sharing, StrArrayAttr:$layout,
-                       UnitAttr:$debug, Rec_Value:$value);
+                       UnitAttr:$debug, Rec_Value:$value, UnitAttr:$partial);
   let assemblyFormat = [{
-    $name $sharing $dtype $layout (`debug` $debug^)? `,` $value attr-dict
-    `:` type($value)
+    $name $sharing (`partial` $partial^)? $dtype $layout (`debug` $debug^)? `,`
+    $value attr-dict `:` type($value)
+  }];
+}
+
+def Rec_TotalOp : Rec_Op<"total"> {
+  let summary = "adds a value up over all tokens and the heads that share it";
+  let description = [{
+    The caller gets a tensor like a param's, `[H | G | -, layout…]`: the gradient
+    of one. The order of summation is fixed.
+  }];
+  let arguments = (ins StrAttr:$name, Rec_DTypeKind:$dtype,
+                       Rec_SharingKind:$sharing, StrArrayAttr:$layout,
+                       Rec_Value:$value);
+  let assemblyFormat = [{
+    $name $sharing $dtype $layout `,` $value attr-dict `:` type($value)
   }];
 }
 
@@ -291,10 +318,20 @@ def Rec_CastOp : Rec_Op<"cast", [Pure]> {
 
 def Rec_DelayOp : Rec_Op<"delay", [Pure, AllTypesMatch<["operand", "result"]>]> {
   let summary = "yields the value that the operand had some tokens ago";
-  let description = [{ Zero before the sequence begins. }];
-  let arguments = (ins Rec_Value:$operand, I64Attr:$amount);
+  let description = [{
+    Zero before the sequence begins. `reverse`: the value that it will have some
+    tokens later, zero behind the sequence's end; in backward programs, whose
+    chunks run from the last to the first. There, a delay with the name `saved`
+    has the tokens before the chunk from the forward program's delay of the same
+    name, which kept them.
+  }];
+  let arguments = (ins Rec_Value:$operand, I64Attr:$amount, UnitAttr:$reverse,
+                       OptionalAttr<StrAttr>:$saved);
   let results = (outs Rec_Value:$result);
-  let assemblyFormat = "$operand `by` $amount attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    $operand `by` $amount (`reverse` $reverse^)? (`saved` $saved^)? attr-dict
+    `:` type($result)
+  }];
 }
 
 def Rec_StopOp : Rec_Op<"stop", [Pure, AllTypesMatch<["operand", "result"]>]> {
@@ -324,14 +361,17 @@ def Rec_StageOp : Rec_Op<"stage", [SingleBlock, NoRegionArguments]> {
     `rec.write`, `rec.transition`, `rec.value_decay` and `rec.across` and ends
     with `rec.yield` of the rows that the rest of the program sees.
 
-    A row that feeds a write is part of the chunk's triangular solve.
+    A row that feeds a write is part of the chunk's triangular solve. `reverse`:
+    the tokens come from the last to the first.
     1. Coefficients do not depend on the stage's states.
   }];
-  let arguments = (ins StrArrayAttr:$states, StrArrayAttr:$value_axes);
+  let arguments = (ins StrArrayAttr:$states, StrArrayAttr:$value_axes,
+                       UnitAttr:$reverse);
   let results = (outs Variadic<Rec_Value>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $states `values` $value_axes attr-dict-with-keyword `:` type($results) $body
+    $states `values` $value_axes (`reverse` $reverse^)? attr-dict-with-keyword
+    `:` type($results) $body
   }];
   let hasVerifier = 1;
 }
@@ -430,15 +470,57 @@ def Rec_SequentialOp : Rec_Op<"sequential", [SingleBlock]> {
     states as the token ends, then the values that the rest of the program sees.
     `scan` is set where every update is affine and elementwise; `reason`
     says why the stage has no form of matrix products, `help` what to change; the
-    operation's location is the expression that prevents it.
+    operation's location is the expression that prevents it. `reverse`: the
+    tokens come from the last to the first.
   }];
   let arguments = (ins StrArrayAttr:$states, UnitAttr:$scan, StrAttr:$reason,
-                       OptionalAttr<StrAttr>:$help);
+                       OptionalAttr<StrAttr>:$help, UnitAttr:$reverse);
   let results = (outs Variadic<Rec_Value>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $states (`scan` $scan^)? `because` $reason (`help` $help^)?
+    $states (`scan` $scan^)? (`reverse` $reverse^)? `because` $reason
+    (`help` $help^)?
     attr-dict-with-keyword `:` type($results) $body
+  }];
+}
+
+def Rec_TransitionGradientOp : Rec_Op<"transition_gradient", [Pure, AttrSizedOperandSegments]> {
+  let summary = "yields the gradient of a stage's transition";
+  let description = [{
+    The states S and their gradients dS are those of a stage and of its adjoint:
+
+        S_i, from token to token:   gv * (sum_j Phi_ij * S_j) + sum_w kappa_wi * x_w
+        dS_j, from token to token:  gv * (sum_i Phi_ij * dS_i) + sum_r B_rj * y_r
+
+    with S as `starts` before the first token and dS as `ends` behind the last.
+    Of `phi` at `phi_blocks`, pairs (to, from), and of `decay`, `gv`, the results
+    are, at each token, with S before and dS behind it,
+
+        dPhi_ij = sum_V dS_i * gv * S_j     dgv = sum_ij sum_K dS_i * Phi_ij * S_j
+
+    for the blocks numbered in `wanted`, then for `decay` if it is there, each on
+    the axes of what it is the gradient of. `key_index` pairs each of `keys` with
+    the number of a vector and a state, (w, i); `read_index` does so for `reads`,
+    (r, j).
+  }];
+  let arguments = (ins Variadic<Rec_Value>:$phi, DenseI64ArrayAttr:$phi_blocks,
+                       Optional<Rec_Value>:$decay,
+                       Variadic<Rec_Value>:$starts, Variadic<Rec_Value>:$ends,
+                       Variadic<Rec_Value>:$keys, DenseI64ArrayAttr:$key_index,
+                       Variadic<Rec_Value>:$vectors,
+                       Variadic<Rec_Value>:$reads, DenseI64ArrayAttr:$read_index,
+                       Variadic<Rec_Value>:$read_vectors,
+                       DenseI64ArrayAttr:$wanted);
+  let results = (outs Variadic<Rec_Value>:$results);
+  let assemblyFormat = [{
+    `phi` `(` ($phi^ `:` type($phi))? `)` $phi_blocks
+    (`decay` $decay^ `:` type($decay))?
+    `from` `(` $starts `:` type($starts) `)` `to` `(` $ends `:` type($ends) `)`
+    `keys` `(` ($keys^ `:` type($keys))? `)` $key_index
+    `with` `(` ($vectors^ `:` type($vectors))? `)`
+    `reads` `(` ($reads^ `:` type($reads))? `)` $read_index
+    `with` `(` ($read_vectors^ `:` type($read_vectors))? `)`
+    `wanted` $wanted attr-dict `->` type($results)
   }];
 }
 

@@ -86,6 +86,17 @@ Value ValueBuilder::constant(double value, ArrayRef<StringAttr> axes,
                                      cast<TypedAttr>(Attribute(attribute))));
 }
 
+Value ValueBuilder::positionsAlong(ArrayRef<StringAttr> axes) {
+  RankedTensorType resultType = type(axes);
+  SmallVector<double> numbers;
+  for (int64_t i = 0; i < resultType.getNumElements(); ++i)
+    numbers.push_back(static_cast<double>(i));
+  Attribute elements = DenseElementsAttr::get(type(axes, builder.getF64Type()),
+                                              ArrayRef<double>(numbers));
+  return remember(ConstantOp::create(builder, getLocation(), resultType,
+                                     cast<TypedAttr>(elements)));
+}
+
 Value ValueBuilder::splat(double value, ArrayRef<StringAttr> axes) {
   return constant(value, axes, builder.getF32Type());
 }
@@ -238,7 +249,8 @@ Value ValueBuilder::round(Value operand, DTypeKind dtype) {
 
 Value ValueBuilder::delay(Value operand, int64_t amount) {
   return remember(DelayOp::create(builder, getLocation(), operand.getType(),
-                                  operand, amount));
+                                  operand, amount,
+                                  /*reverse=*/false, /*saved=*/StringAttr()));
 }
 
 Value ValueBuilder::stop(Value operand) {

@@ -34,6 +34,9 @@ public:
                        mlir::Type element);
   mlir::Value splat(double value, llvm::ArrayRef<mlir::StringAttr> axes);
 
+  /// A real constant that numbers its elements from 0, the last axis fastest.
+  mlir::Value positionsAlong(llvm::ArrayRef<mlir::StringAttr> axes);
+
   /// The token's position, an i32.
   mlir::Value position() {
     return remember(PositionOp::create(builder, getLocation(),

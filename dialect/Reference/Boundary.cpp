@@ -79,7 +79,9 @@ void Machine::input(rec::InputOp op) {
     int64_t index = firstRow * units + unitOf(head, op.getSharing());
     const double *from = tensor.data.data() + index * unit.elements();
     double *to = at(op.getResult(), head);
-    loops.forEach([&](const Nest::Offsets &at) { to[at[0]] = from[at[1]]; });
+    bool absent = op.getPartial() && !speaksForUnit(head, op.getSharing());
+    loops.forEach(
+        [&](const Nest::Offsets &at) { to[at[0]] = absent ? 0 : from[at[1]]; });
   }
 }
 
@@ -100,7 +102,7 @@ void Machine::param(rec::ParamOp op) {
 void Machine::loadState(rec::StateOp op, Numbers &into) {
   into.assign(batch.heads * elements(op.getType()), 0);
   auto it = arguments.find(op.getName().str());
-  if (op.getHidden() || it == arguments.end()) {
+  if (op.getHidden() || op.getSaved() || it == arguments.end()) {
     if (op.getInitial())
       into = values.at(op.getInitial());
     return;
@@ -108,6 +110,8 @@ void Machine::loadState(rec::StateOp op, Numbers &into) {
   View unit = callerView(op.getLayout(), op.getType());
   Nest loops = makeNest({View::dense(op.getType()), unit});
   for (int64_t head = 0; head < batch.heads; ++head) {
+    if (op.getPartial() && !speaksForUnit(head, op.getSharing()))
+      continue;
     int64_t index =
         sequence * unitCount(op.getSharing()) + unitOf(head, op.getSharing());
     const double *from = it->second.data.data() + index * unit.elements();
@@ -120,6 +124,14 @@ void Machine::state(rec::StateOp op) {
   auto [it, isNew] = states.try_emplace(op.getName());
   if (isNew)
     loadState(op, it->second);
+  std::string saved = "saved." + op.getName().str();
+  int64_t count = batch.heads * elements(op.getType());
+  if (op.getSaved() && rows > 0) {
+    auto from = argument(saved).data.begin() + chunk * count;
+    it->second.assign(from, from + count);
+  } else if (saves && rows > 0) {
+    llvm::copy(it->second, results[saved].data.begin() + chunk * count);
+  }
   values[op.getResult()] = it->second;
 }
 
@@ -129,13 +141,15 @@ void Machine::storeState(rec::StateOp op) {
   Tensor &tensor = results[op.getName().str()];
   const Numbers &numbers = states[op.getName()];
   for (int64_t head = 0; head < batch.heads; ++head) {
-    if (!speaksForUnit(head, op.getSharing()))
+    if (!op.getPartial() && !speaksForUnit(head, op.getSharing()))
       continue;
     int64_t index =
         sequence * unitCount(op.getSharing()) + unitOf(head, op.getSharing());
     double *to = tensor.data.data() + index * unit.elements();
     const double *from = numbers.data() + head * unit.elements();
-    loops.forEach([&](const Nest::Offsets &at) { to[at[0]] = from[at[1]]; });
+    loops.forEach([&](const Nest::Offsets &at) {
+      to[at[0]] = op.getPartial() ? to[at[0]] + from[at[1]] : from[at[1]];
+    });
   }
 }
 
@@ -146,13 +160,33 @@ void Machine::output(rec::OutputOp op) {
       nest(op, 0, {withTokens(unit, op.getSharing()), View::dense(type)});
   Tensor &tensor = results[op.getName().str()];
   for (int64_t head = 0; rows > 0 && head < batch.heads; ++head) {
-    if (!speaksForUnit(head, op.getSharing()))
+    if (!op.getPartial() && !speaksForUnit(head, op.getSharing()))
       continue;
     int64_t index =
         firstRow * unitCount(op.getSharing()) + unitOf(head, op.getSharing());
     double *to = tensor.data.data() + index * unit.elements();
     const double *from = at(op.getValue(), head);
-    loops.forEach([&](const Nest::Offsets &at) { to[at[0]] = from[at[1]]; });
+    loops.forEach([&](const Nest::Offsets &at) {
+      to[at[0]] = op.getPartial() ? to[at[0]] + from[at[1]] : from[at[1]];
+    });
+  }
+}
+
+/// Sums over the chunk's tokens, too: the tensor stays where it is along `t`.
+void Machine::total(rec::TotalOp op) {
+  Type type = op.getValue().getType();
+  SmallVector<StringAttr> names = rec::stringsOf(op.getLayout());
+  SmallVector<int64_t> sizes;
+  for (StringAttr axis : names)
+    sizes.push_back(order.size(axis));
+  View unit = View::dense(names, sizes);
+  const Nest &loops = nest(op, 0, {unit, View::dense(type)});
+  Tensor &tensor = results[op.getName().str()];
+  for (int64_t head = 0; head < batch.heads; ++head) {
+    double *to =
+        tensor.data.data() + unitOf(head, op.getSharing()) * unit.elements();
+    const double *from = at(op.getValue(), head);
+    loops.forEach([&](const Nest::Offsets &at) { to[at[0]] += from[at[1]]; });
   }
 }
 

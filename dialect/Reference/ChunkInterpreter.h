@@ -32,7 +32,14 @@ TensorMap evaluateChunks(chunk::ProgramOp program, const Batch &batch,
 TensorMap evaluateChunks(mlir::ModuleOp module, const Batch &batch,
                          const TensorMap &arguments);
 
-/// The same for a token program, before or after its stages were formed
+/// The gradients of the sum of `seeds` times results, by the forward programs
+/// of a module and the backward program behind each. `seeds` holds "d<name>" of
+/// outputs and final states, zero if it is not there; the result "d<name>" of
+/// inputs and params and "d<name>0" of initial states.
+TensorMap evaluateGradients(mlir::ModuleOp module, const Batch &batch,
+                            const TensorMap &arguments, const TensorMap &seeds);
+
+/// `evaluateChunks` for a token program, before or after its stages were formed
 /// (`rec.stage`, `rec.sequential`), token after token.
 TensorMap evaluateTokens(rec::ProgramOp program, const Batch &batch,
                          const TensorMap &arguments);

@@ -29,6 +29,10 @@ bool Machine::executeChunk(Operation &op) {
     chunkSequential(x);
   else if (auto x = dyn_cast<chunk::TokenOp>(op))
     token(x);
+  else if (auto x = dyn_cast<chunk::ReverseOp>(op))
+    reverse(x);
+  else if (auto x = dyn_cast<rec::TransitionGradientOp>(op))
+    transitionGradient(x);
   else
     return false;
   return true;
@@ -344,7 +348,8 @@ void Machine::chunkSequential(chunk::SequentialOp op) {
     values[argument] = Numbers(values.at(state));
   for (Value result : op.getResults())
     define(result);
-  for (tokenRow = 0; tokenRow < rows; ++tokenRow) {
+  for (int64_t step = 0; step < rows; ++step) {
+    tokenRow = op.getReverse() ? rows - 1 - step : step;
     for (Operation &inner : block.without_terminator())
       execute(inner);
     std::vector<Numbers> next;

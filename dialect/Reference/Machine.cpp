@@ -22,6 +22,8 @@ Machine::Machine(Operation *program, const Batch &batch,
   tokenAxis = StringAttr::get(context, "t");
   if (auto chunks = dyn_cast<chunk::ProgramOp>(program)) {
     capacity = static_cast<int64_t>(chunks.getTokens());
+    saves = program->hasAttr("saves");
+    backward = program->hasAttr("backward");
     bounded = {tokenAxis, StringAttr::get(context, "t.s")};
   }
 }
@@ -30,18 +32,39 @@ Machine::Machine(Operation *program, const Batch &batch,
 // The frame
 //===----------------------------------------------------------------------===//
 
+int64_t Machine::chunkCount() const {
+  if (batch.cuSeqlens.empty())
+    return batch.batch * ((batch.tokens + capacity - 1) / capacity);
+  int64_t count = 0;
+  for (size_t i = 0; i + 1 < batch.cuSeqlens.size(); ++i)
+    count +=
+        (batch.cuSeqlens[i + 1] - batch.cuSeqlens[i] + capacity - 1) / capacity;
+  return count;
+}
+
 void Machine::allocateResults() {
   for (auto op : body.getOps<rec::OutputOp>())
     results[op.getName().str()] =
         Tensor(shapeOf(op.getLayout(), op.getValue().getType(), op.getSharing(),
                        {batch.batch, batch.tokens}),
-               absent);
-  for (auto op : body.getOps<rec::StateOp>())
-    if (!op.getHidden())
+               op.getPartial() ? 0 : absent);
+  for (auto op : body.getOps<rec::TotalOp>()) {
+    Type type = rec::AxisOrder(order).type(op.getContext(),
+                                           rec::stringsOf(op.getLayout()),
+                                           Float32Type::get(op.getContext()));
+    results[op.getName().str()] =
+        Tensor(shapeOf(op.getLayout(), type, op.getSharing(), {}), 0);
+  }
+  for (auto op : body.getOps<rec::StateOp>()) {
+    if (!op.getHidden() && !op.getSaved())
       results[op.getName().str()] =
           Tensor(shapeOf(op.getLayout(), op.getType(), op.getSharing(),
                          {batch.sequences()}),
-                 absent);
+                 op.getPartial() ? 0 : absent);
+    if (saves)
+      results["saved." + op.getName().str()] =
+          Tensor({chunkCount(), batch.heads, elements(op.getType())}, absent);
+  }
 }
 
 TensorMap Machine::run() {
@@ -62,20 +85,24 @@ void Machine::runSequence(int64_t begin, int64_t end) {
   delayed.clear();
   position = 0;
   int64_t step = std::max<int64_t>(capacity, 1);
+  int64_t chunks = (end - begin + step - 1) / step, before = chunk;
   if (begin == end)
     runChunk(begin, 0);
-  for (int64_t first = begin; first < end; first += step) {
-    runChunk(first, std::min(step, end - first));
-    position += rows;
+  for (int64_t i = 0; i < chunks; ++i) {
+    int64_t index = backward ? chunks - 1 - i : i;
+    chunk = before + index;
+    position = index * step;
+    runChunk(begin + position, std::min(step, end - begin - position));
   }
+  chunk = before + chunks;
   for (auto op : body.getOps<rec::StateOp>())
-    if (!op.getHidden())
+    if (!op.getHidden() && !op.getSaved())
       storeState(op);
 }
 
 /// True if the operation can run without a token: it may make an initial state.
 bool Machine::initialises(Operation &op) const {
-  return !isa<rec::InputOp, rec::UpdateOp, rec::OutputOp>(op) &&
+  return !isa<rec::InputOp, rec::UpdateOp, rec::OutputOp, rec::TotalOp>(op) &&
          op.getNumRegions() == 0 &&
          llvm::all_of(op.getOperands(),
                       [&](Value operand) { return values.count(operand) > 0; });
@@ -108,6 +135,8 @@ bool Machine::executeBoundary(Operation &op) {
     state(x);
   else if (auto x = dyn_cast<rec::OutputOp>(op))
     output(x);
+  else if (auto x = dyn_cast<rec::TotalOp>(op))
+    total(x);
   else if (auto x = dyn_cast<rec::PositionOp>(op))
     positions(x);
   else if (auto x = dyn_cast<rec::UpdateOp>(op))

@@ -31,7 +31,9 @@ private:
   rec::AxisOrder order;
   mlir::StringAttr tokenAxis;                  // "t"
   llvm::SmallVector<mlir::StringAttr> bounded; // axes with absent rows
-  int64_t capacity = 0; // a chunk's tokens; 0: a program of one token
+  int64_t capacity = 0;  // a chunk's tokens; 0: a program of one token
+  bool saves = false;    // keeps states and delays as each chunk begins
+  bool backward = false; // runs the chunks from the last to the first
   TensorMap results;
 
   // The chunk being run.
@@ -40,6 +42,7 @@ private:
   int64_t position = 0; // of the first row, within the sequence
   int64_t rows = 0;     // tokens present
   int64_t tokenRow = 0; // the token that `chunk.sequential` is at
+  int64_t chunk = 0;    // counted over all sequences
 
   llvm::DenseMap<mlir::Value, Numbers> values; // heads in front
   llvm::StringMap<Numbers> states, updates;    // heads in front
@@ -48,6 +51,7 @@ private:
 
   // The frame (Machine.cpp).
   void allocateResults();
+  int64_t chunkCount() const;
   void runSequence(int64_t begin, int64_t end);
   void runChunk(int64_t first, int64_t count);
   bool initialises(mlir::Operation &op) const;
@@ -69,7 +73,9 @@ private:
   void state(rec::StateOp op);
   void output(rec::OutputOp op);
   void positions(rec::PositionOp op);
+  void total(rec::TotalOp op);
   void storeState(rec::StateOp op);
+  void saveState(rec::StateOp op);
   void loadState(rec::StateOp op, Numbers &into);
 
   // Values (RecOps.cpp).
@@ -85,6 +91,7 @@ private:
   void repeat(rec::RepeatOp op);
   void round(rec::CastOp op);
   void delay(rec::DelayOp op);
+  void exchangeSaved(rec::DelayOp op, Numbers &memory);
 
   // Stages of a token program (StageOps.cpp).
   void stage(rec::StageOp op);
@@ -93,6 +100,11 @@ private:
   void across(rec::AcrossOp op);
   void nextStates(rec::StageOp op);
   void sequential(rec::SequentialOp op);
+
+  // Gradients (GradientOps.cpp).
+  void reverse(chunk::ReverseOp op);
+  void transitionGradient(rec::TransitionGradientOp op);
+  View rowOf(mlir::Value tile, int64_t token) const;
 
   // Chunks (ChunkOps.cpp).
   /// Where the elements of a tile on t, t.r, t.s, t.w lie.

@@ -204,6 +204,23 @@ void Machine::round(rec::CastOp op) {
     numbers.push_back(castTo(op.getDtype(), x));
 }
 
+/// What a delay remembers as a chunk begins: kept, or what was kept.
+void Machine::exchangeSaved(rec::DelayOp op, Numbers &memory) {
+  if (!op.getSaved() || rows == 0)
+    return;
+  std::string name = "saved." + op.getSaved()->str();
+  int64_t count = static_cast<int64_t>(memory.size());
+  if (backward) {
+    auto from = argument(name).data.begin() + chunk * count;
+    memory.assign(from, from + count);
+  } else if (saves) {
+    Tensor &tensor = results[name];
+    if (tensor.data.empty())
+      tensor = Tensor({chunkCount(), count});
+    llvm::copy(memory, tensor.data.begin() + chunk * count);
+  }
+}
+
 /// Keeps the operand's last rows, the oldest first; before a sequence they are
 /// zero.
 void Machine::delay(rec::DelayOp op) {
@@ -217,6 +234,7 @@ void Machine::delay(rec::DelayOp op) {
   Numbers &memory = delayed[op];
   if (memory.empty())
     memory.assign(batch.heads * amount * width, 0);
+  exchangeSaved(op, memory);
   for (int64_t head = 0; head < batch.heads; ++head) {
     auto kept = memory.begin() + head * amount * width;
     Numbers all(kept, kept + amount * width);

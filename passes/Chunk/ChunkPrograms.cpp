@@ -12,6 +12,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -22,8 +23,11 @@ namespace trowel {
 
 namespace {
 
-/// A solve has some 32 rows: more cost more than they save.
+/// A solve has some 32 rows: more cost more than they save. A program that
+/// saves its states does so every 64 tokens.
 int64_t chooseTokens(rec::ProgramOp program) {
+  if (program->hasAttr("saves") || program->hasAttr("backward"))
+    return 64;
   int64_t tokens = 32;
   for (auto stage : program.getBody().getOps<rec::StageOp>()) {
     int64_t rows = solvedRowCount(stage);
@@ -48,8 +52,11 @@ private:
   Type tileType(Type type);
   LogicalResult lift(Operation *op);
   Value liftValue(Operation *op);
+  Value liftDelay(rec::DelayOp delay);
   void liftStage(rec::StageOp stage);
+  Value reversed(Value tile);
   void liftSequential(rec::SequentialOp sequential);
+  void liftTransitionGradient(rec::TransitionGradientOp op);
   SmallVector<Value> statesOf(ArrayAttr names);
   void setStates(ArrayAttr names, ArrayRef<Value> next);
 
@@ -58,6 +65,7 @@ private:
   rec::ValueBuilder values;
   DenseMap<Value, Value> tiles;
   llvm::StringMap<Value> states;
+  llvm::StringSet<> saved; // nothing updates them
 };
 
 Type ProgramLifter::tileType(Type type) {
@@ -86,7 +94,15 @@ LogicalResult ProgramLifter::lift(Operation *op) {
     Value tile = perToken(values, tileOf(output.getValue()));
     rec::OutputOp::create(builder, op->getLoc(), output.getName(),
                           output.getDtype(), output.getSharing(),
-                          output.getLayout(), output.getDebug(), tile);
+                          output.getLayout(), output.getDebug(), tile,
+                          output.getPartial());
+  } else if (auto total = dyn_cast<rec::TotalOp>(op)) {
+    rec::TotalOp::create(builder, op->getLoc(), total.getName(),
+                         total.getDtype(), total.getSharing(),
+                         total.getLayout(),
+                         perToken(values, tileOf(total.getValue())));
+  } else if (auto gradient = dyn_cast<rec::TransitionGradientOp>(op)) {
+    liftTransitionGradient(gradient);
   } else {
     tiles[op->getResult(0)] = liftValue(op);
   }
@@ -101,13 +117,14 @@ Value ProgramLifter::liftValue(Operation *op) {
   if (auto state = dyn_cast<rec::StateOp>(op)) {
     Value entry = builder.clone(*op, mapping)->getResult(0);
     states[state.getName()] = entry;
+    if (state.getSaved())
+      saved.insert(state.getName());
     return entry;
   }
   if (isa<rec::ConstantOp, rec::ParamOp>(op))
     return builder.clone(*op, mapping)->getResult(0);
-  if (isa<rec::DelayOp>(op)) // of a param, too: zero before the sequence begins
-    mapping.map(op->getOperand(0),
-                perToken(values, mapping.lookup(op->getOperand(0))));
+  if (auto delay = dyn_cast<rec::DelayOp>(op))
+    return liftDelay(delay);
   bool perTokenResult = isa<rec::InputOp, rec::PositionOp>(op) ||
                         llvm::any_of(op->getOperands(), [&](Value operand) {
                           return rec::hasAxis(mapping.lookup(operand), "t");
@@ -119,6 +136,25 @@ Value ProgramLifter::liftValue(Operation *op) {
   return tile->getResult(0);
 }
 
+/// Of a param, too: it is zero before the sequence begins. Behind the chunk's
+/// end lies what the tokens turned around have before it.
+Value ProgramLifter::liftDelay(rec::DelayOp delay) {
+  Value tile = perToken(values, tileOf(delay.getOperand()));
+  if (delay.getReverse())
+    tile = reversed(tile);
+  Value result = rec::DelayOp::create(builder, delay.getLoc(), tile.getType(),
+                                      tile, delay.getAmount(),
+                                      /*reverse=*/false, delay.getSavedAttr());
+  return delay.getReverse() ? reversed(result) : result;
+}
+
+Value ProgramLifter::reversed(Value tile) {
+  if (!rec::hasAxis(tile, "t"))
+    return tile;
+  return chunk::ReverseOp::create(builder, values.getLocation(), tile.getType(),
+                                  tile);
+}
+
 SmallVector<Value> ProgramLifter::statesOf(ArrayAttr names) {
   SmallVector<Value> result;
   for (StringAttr name : rec::stringsOf(names))
@@ -128,15 +164,19 @@ SmallVector<Value> ProgramLifter::statesOf(ArrayAttr names) {
 
 void ProgramLifter::setStates(ArrayAttr names, ArrayRef<Value> next) {
   for (auto [name, value] : llvm::zip(rec::stringsOf(names), next))
-    rec::UpdateOp::create(builder, values.getLocation(), name, value);
+    if (!saved.contains(name))
+      rec::UpdateOp::create(builder, values.getLocation(), name, value);
 }
 
 void ProgramLifter::liftStage(rec::StageOp stage) {
   SmallVector<Value> entry = statesOf(stage.getStates());
-  SmallVector<Value> results = chunkStage(
-      stage, values, [&](Value value) { return tileOf(value); }, entry);
+  bool reverse = stage.getReverse();
+  auto operand = [&](Value value) {
+    return reverse ? reversed(tileOf(value)) : tileOf(value);
+  };
+  SmallVector<Value> results = chunkStage(stage, values, operand, entry);
   for (auto [result, tile] : llvm::zip(stage.getResults(), results))
-    tiles[result] = tile;
+    tiles[result] = reverse ? reversed(tile) : tile;
   setStates(stage.getStates(), entry);
 }
 
@@ -148,7 +188,8 @@ void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
   for (Type type : sequential.getResultTypes())
     types.push_back(tileType(type));
   auto loop = chunk::SequentialOp::create(builder, sequential.getLoc(), types,
-                                          entry, sequential.getScan());
+                                          entry, sequential.getScan(),
+                                          sequential.getReverse());
   Block &target = loop.getBody().emplaceBlock();
   OpBuilder inner = OpBuilder::atBlockEnd(&target);
   IRMapping mapping;
@@ -181,6 +222,20 @@ void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
   for (auto [result, tile] :
        llvm::zip(sequential.getResults(), loop.getResults().drop_front(count)))
     tiles[result] = tile;
+}
+
+void ProgramLifter::liftTransitionGradient(rec::TransitionGradientOp op) {
+  IRMapping mapping;
+  for (Value operand : op->getOperands())
+    mapping.map(operand, llvm::is_contained(op.getStarts(), operand) ||
+                                 llvm::is_contained(op.getEnds(), operand)
+                             ? tileOf(operand)
+                             : perToken(values, tileOf(operand)));
+  Operation *made = builder.clone(*op, mapping);
+  for (auto [result, tile] : llvm::zip(op->getResults(), made->getResults())) {
+    tile.setType(cast<RankedTensorType>(tileType(result.getType())));
+    tiles[result] = tile;
+  }
 }
 
 void eraseDead(chunk::ProgramOp program) {

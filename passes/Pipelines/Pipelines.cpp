@@ -4,6 +4,7 @@
 #include "passes/Pipelines/Pipelines.h"
 
 #include "passes/Chunk/Passes.h"
+#include "passes/Gradient/Passes.h"
 #include "passes/Normalize/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
@@ -21,6 +22,11 @@ void addNormalise(OpPassManager &manager) {
   program.addPass(createFormStages());
 }
 
+void addDifferentiate(OpPassManager &manager) {
+  manager.addPass(createDifferentiate());
+  manager.nest<rec::ProgramOp>().addPass(createCSEPass());
+}
+
 void addChunk(OpPassManager &manager, int64_t tokens) {
   manager.addPass(createChunkPrograms(ChunkProgramsOptions{tokens}));
   manager.nest<chunk::ProgramOp>().addPass(createCSEPass());
@@ -29,6 +35,7 @@ void addChunk(OpPassManager &manager, int64_t tokens) {
 void registerTrowelPasses() {
   registerNormalizePasses();
   registerChunkPasses();
+  registerGradientPasses();
   PassPipelineRegistration<>(
       "rec-normalise", "Bring token programs to normal form",
       [](OpPassManager &manager) { addNormalise(manager); });
@@ -38,6 +45,14 @@ void registerTrowelPasses() {
                                addNormalise(manager);
                                addChunk(manager);
                              });
+  PassPipelineRegistration<>(
+      "rec-to-gradient",
+      "Derive the chunk programs of a token program and its gradient",
+      [](OpPassManager &manager) {
+        addNormalise(manager);
+        addDifferentiate(manager);
+        addChunk(manager);
+      });
 }
 
 } // namespace trowel

@@ -14,6 +14,9 @@ namespace trowel {
 /// Token program to normal form: `--rec-normalise`.
 void addNormalise(mlir::OpPassManager &manager);
 
+/// Adds the backward program behind each program in normal form.
+void addDifferentiate(mlir::OpPassManager &manager);
+
 /// Normal form to chunk program. `tokens` in a chunk; 0 chooses.
 void addChunk(mlir::OpPassManager &manager, int64_t tokens = 0);
 

@@ -29,8 +29,10 @@ struct Derived {
   }
 };
 
-/// The normal form of a program; with `tokens` >= 0 its chunk program.
-inline Derived derive(const Program &program, int64_t tokens = -1) {
+/// The normal form of a program; with `tokens` >= 0 its chunk program, and with
+/// `gradient` the backward one behind it.
+inline Derived derive(const Program &program, int64_t tokens = -1,
+                      bool gradient = false) {
   Derived derived;
   derived.context = std::make_unique<mlir::MLIRContext>(
       mlir::MLIRContext::Threading::DISABLED);
@@ -38,6 +40,8 @@ inline Derived derive(const Program &program, int64_t tokens = -1) {
   derived.module = generate(*derived.context, program);
   mlir::PassManager manager(derived.context.get());
   addNormalise(manager);
+  if (gradient)
+    addDifferentiate(manager);
   if (tokens >= 0)
     addChunk(manager, tokens);
   derived.succeeded = mlir::succeeded(manager.run(*derived.module));

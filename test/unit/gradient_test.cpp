@@ -1,0 +1,72 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The derived backward programs in float64 against the gradient of the meaning,
+// on every program that ships.
+#include "dialect/Reference/ChunkInterpreter.h"
+#include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Gradient.h"
+#include "frontend/Reference/Inputs.h"
+#include "frontend/Reference/Meaning.h"
+#include "frontend/Reference/Random.h"
+#include "test/unit/Derived.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <regex>
+
+using namespace trowel;
+using namespace trowel::test;
+
+namespace {
+
+TensorMap randomSeeds(const Program &program, const TensorMap &results) {
+  reference::Random random(5, program.name);
+  TensorMap seeds;
+  for (const auto *list : {&program.outputs, &program.states})
+    for (const Declaration &declaration : *list) {
+      Tensor seed = results.at(declaration.name);
+      for (double &x : seed.data)
+        x = random.normal();
+      seeds["d" + declaration.name] = seed;
+    }
+  return seeds;
+}
+
+class Backward : public testing::TestWithParam<std::string> {};
+
+TEST_P(Backward, AgreesWithTheMeaning) {
+  for (const Program &program : checkedPrograms(GetParam())) {
+    SCOPED_TRACE(program.name);
+    for (int64_t tokens : {1, 7, 16}) {
+      Derived derived = derive(program, tokens, /*gradient=*/true);
+      if (!derived.succeeded)
+        GTEST_SKIP() << "no gradient yet";
+      for (Regime regime : allRegimes()) {
+        SCOPED_TRACE(std::to_string(tokens) + " tokens, " + nameOf(regime));
+        Batch batch{1, 23, 4, 2, {0, 12, 12, 23}};
+        TensorMap arguments = generateInputs(program, batch, {regime, 3, true});
+        TensorMap results = evaluate(program, batch, arguments);
+        if (!std::isfinite(largestMagnitude(results)))
+          continue; // these inputs make no numbers
+        TensorMap seeds = randomSeeds(program, results);
+        Gradients expected = differentiate(program, batch, arguments, seeds);
+        TensorMap found =
+            evaluateGradients(*derived.module, batch, arguments, seeds);
+        Comparison worst = compare(found, expected.values, expected.magnitudes);
+        EXPECT_LT(worst.ratio, 1e-9) << worst.name << ": " << worst.reason;
+        if (HasFailure())
+          return;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, Backward, testing::ValuesIn(allPrograms()),
+                         [](const auto &info) {
+                           return std::regex_replace(
+                               info.param, std::regex("[^A-Za-z0-9]"), "_");
+                         });
+
+} // namespace
