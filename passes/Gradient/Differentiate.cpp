@@ -144,7 +144,7 @@ LogicalResult Differentiator::run() {
 void nameDelays(rec::ProgramOp program) {
   int64_t number = 0;
   program.walk([&](rec::DelayOp delay) {
-    delay.setSaved("delay." + std::to_string(number++));
+    delay.setSaved("tail." + std::to_string(number++));
   });
 }
 

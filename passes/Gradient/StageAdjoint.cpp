@@ -63,8 +63,13 @@ struct RowAdjoint {
   SmallVector<rec::ScalarRowOp> deepScalars;            // read from this row
   Reads keys;                                           // written with
   Value writeScale;
-  Value gradient; // all of it
-  Value inside;   // the adjoint stage's row
+  Value gradient;                           // all of it
+  Value inside;                             // the adjoint stage's row
+  SmallVector<Value> scalars, coefficients; // what it adds
+
+  /// Nothing of the stage's recurrence but scalars: such a row is written with
+  /// its scale multiplied in.
+  bool isFree() const { return keys.empty() && deepUses.empty(); }
 };
 
 /// An output across the value axes, with its gradient: the adjoint writes
@@ -103,6 +108,7 @@ private:
   void backThrough(rec::ScalarRowOp op);
   void backThrough(RowAdjoint &row);
   void buildAdjointStage();
+  SmallVector<Value> scalarCoefficients(RowAdjoint &row, Value scale);
   void emitRow(RowAdjoint &row);
   void emitTransition(bool transposed);
   void buildForwardReads();
@@ -263,22 +269,30 @@ static rec::RowOp makeRow(OpBuilder &builder, Location location, Type type,
                             coefficients);
 }
 
+/// What a row multiplies each of its scalars with, times `scale`.
+SmallVector<Value> StageAdjoint::scalarCoefficients(RowAdjoint &row,
+                                                    Value scale) {
+  SmallVector<Value> result;
+  for (rec::ScalarRowOp read : row.deepScalars)
+    result.append(deepScalarUses[read].size(),
+                  scaled(full(read.getVector()), scale));
+  return result;
+}
+
 void StageAdjoint::emitRow(RowAdjoint &row) {
   Location location = row.row.getLoc();
-  SmallVector<Value> others, couplings, scalars, coefficients;
+  SmallVector<Value> others, couplings;
   for (const auto &[user, coupling] : row.deepUses) {
     others.push_back(user->inside);
     couplings.push_back(coupling);
   }
   for (rec::ScalarRowOp read : row.deepScalars)
-    for (const auto &[user, coefficient] : deepScalarUses[read]) {
-      scalars.push_back(rec::ScalarRowOp::create(
+    for (const auto &[user, coefficient] : deepScalarUses[read])
+      row.scalars.push_back(rec::ScalarRowOp::create(
           builder, location, read.getType(), user->inside, coefficient));
-      coefficients.push_back(read.getVector());
-    }
   row.inside =
       makeRow(builder, location, row.row.getType(), row.keys, others, couplings,
-              row.known, row.writeScale, scalars, coefficients);
+              row.known, row.writeScale, row.scalars, row.coefficients);
 }
 
 void StageAdjoint::emitTransition(bool transposed) {
@@ -320,14 +334,23 @@ void StageAdjoint::buildAdjointStage() {
   for (auto write : body.getOps<rec::WriteOp>())
     read.push_back(
         {write, full(scaled(adjointOf(write.getRow()).x, write.getScale()))});
-  SmallVector<Value> written; // of rows that need no dS, in order
-  for (auto &[op, row] : rows)
-    written.push_back(row->gradient && !row->deep
-                          ? scaled(row->gradient, row->row.getScale())
-                          : Value());
-  for (auto &[op, row] : rows)
+  struct Written {
+    Value value;
+    SmallVector<Value> coefficients;
+  };
+  SmallVector<Written> written; // free rows as they are written, in order
+  for (auto &[op, row] : rows) {
+    Value scale = row->row.getScale();
     if (row->deep && row->known)
       row->known = full(row->known);
+    row->coefficients = scalarCoefficients(*row, Value());
+    Written &made = written.emplace_back();
+    if (!row->isFree())
+      continue;
+    Value known = row->deep ? row->known : row->gradient;
+    made.value = known ? scaled(known, scale) : Value();
+    made.coefficients = scalarCoefficients(*row, scale);
+  }
   Value one = values.real(1);
 
   rec::StageOp made = makeStage(builder, stage, builder.getArrayAttr(names),
@@ -341,16 +364,17 @@ void StageAdjoint::buildAdjointStage() {
       emitRow(*row);
       gradients.push_back({row.get(), result(row->inside)});
     }
-  for (auto [entry, value] : llvm::zip(rows, written)) {
+  for (auto [entry, known] : llvm::zip(rows, written)) {
     RowAdjoint &row = *entry.second;
-    if (value && !row.row.getReads().empty())
-      row.inside = makeRow(builder, row.row.getLoc(), vectorType, {}, {}, {},
-                           value, Value());
-    if (!row.inside)
+    if (row.row.getReads().empty() || !(row.deep || row.gradient))
       continue;
+    Value adjoint = row.inside;
+    if (row.isFree())
+      adjoint = makeRow(builder, row.row.getLoc(), vectorType, {}, {}, {},
+                        known.value, Value(), row.scalars, known.coefficients);
     for (auto [state, key] : llvm::zip(row.row.getStates(), row.row.getReads()))
-      rec::WriteOp::create(builder, row.row.getLoc(), state, key, row.inside,
-                           row.deep ? row.row.getScale() : Value());
+      rec::WriteOp::create(builder, row.row.getLoc(), state, key, adjoint,
+                           row.isFree() ? Value() : row.row.getScale());
   }
   for (const AcrossAdjoint &across : acrosses) {
     if (!across.vector)
@@ -408,6 +432,10 @@ void StageAdjoint::buildForwardReads() {
          llvm::zip(row->row.getStates(), row->row.getReads()))
       reads.push_back({coefficient, static_cast<unsigned>(state), vector});
   }
+  DenseMap<Operation *, Value> written; // with the token's later decay
+  for (auto &[op, row] : rows)
+    if (!row->keys.empty())
+      written[op] = scaled(row->x, row->writeScale);
   Value one = values.real(1);
 
   rec::StageOp made =
@@ -417,12 +445,13 @@ void StageAdjoint::buildForwardReads() {
   yielded.clear();
   DenseMap<Operation *, Value> known;
   for (auto write : body.getOps<rec::WriteOp>()) {
-    Value &row = known[write.getRow().getDefiningOp()];
+    Operation *source = write.getRow().getDefiningOp();
+    Value &row = known[source];
     if (!row)
       row = makeRow(builder, write.getLoc(), vectorType, {}, {}, {},
-                    adjointOf(write.getRow()).x, Value());
+                    written.lookup(source), Value());
     rec::WriteOp::create(builder, write.getLoc(), write.getState(),
-                         write.getKey(), row, write.getScale());
+                         write.getKey(), row, Value());
   }
   emitTransition(/*transposed=*/false);
   auto across = [&](unsigned state, Value vector) {

@@ -8,8 +8,8 @@
 #include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Meaning.h"
-#include "frontend/Reference/Random.h"
 #include "test/unit/Derived.h"
+#include "test/unit/Seeds.h"
 
 #include <gtest/gtest.h>
 
@@ -20,19 +20,6 @@ using namespace trowel;
 using namespace trowel::test;
 
 namespace {
-
-TensorMap randomSeeds(const Program &program, const TensorMap &results) {
-  reference::Random random(5, program.name);
-  TensorMap seeds;
-  for (const auto *list : {&program.outputs, &program.states})
-    for (const Declaration &declaration : *list) {
-      Tensor seed = results.at(declaration.name);
-      for (double &x : seed.data)
-        x = random.normal();
-      seeds["d" + declaration.name] = seed;
-    }
-  return seeds;
-}
 
 class Backward : public testing::TestWithParam<std::string> {};
 
@@ -50,7 +37,7 @@ TEST_P(Backward, AgreesWithTheMeaning) {
         TensorMap results = evaluate(program, batch, arguments);
         if (!std::isfinite(largestMagnitude(results)))
           continue; // these inputs make no numbers
-        TensorMap seeds = randomSeeds(program, results);
+        TensorMap seeds = randomSeeds(program, results, 5);
         Gradients expected = differentiate(program, batch, arguments, seeds);
         TensorMap found =
             evaluateGradients(*derived.module, batch, arguments, seeds);

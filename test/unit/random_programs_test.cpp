@@ -7,10 +7,12 @@
 
 #include "dialect/Reference/ChunkInterpreter.h"
 #include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Meaning.h"
 #include "test/generator/ProgramGenerator.h"
 #include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
+#include "test/unit/Seeds.h"
 
 #include <gtest/gtest.h>
 
@@ -85,6 +87,47 @@ Outcome tryProgram(const RandomProgram &random) {
               "C = " + std::to_string(tokens) + ": " + inWords(comparison)};
   }
   return outcome;
+}
+
+/// The largest root mean square of a gradient: what rounding is relative to if
+/// another gradient cancels.
+double largestGradient(const TensorMap &gradients) {
+  TensorMap zeros;
+  for (const auto &[name, tensor] : gradients)
+    zeros[name] = Tensor(tensor.shape);
+  return largestDifference(zeros, gradients);
+}
+
+/// The derived backward against the gradient of the meaning.
+Outcome tryGradient(const RandomProgram &random) {
+  Checked checked = checkText(random.text());
+  if (!checked.program)
+    return {Outcome::Kind::Unchecked, checked.messages()};
+  Batch batch;
+  batch.tokens = 33;
+  TensorMap arguments = randomArguments(random, batch);
+  TensorMap meaning = evaluate(*checked.program, batch, arguments);
+  if (!(largestMagnitude(meaning) < 1e6))
+    return {Outcome::Kind::Grows, ""};
+  TensorMap seeds = randomSeeds(*checked.program, meaning, random.seed);
+  Gradients expected = differentiate(*checked.program, batch, arguments, seeds);
+  if (!(largestMagnitude(expected.values) < 1e9))
+    return {Outcome::Kind::Grows, ""};
+  double scale = std::max(1.0, largestGradient(expected.values));
+  for (int64_t tokens : {1, 7, 33}) {
+    Derived derived = derive(*checked.program, tokens, /*gradient=*/true);
+    if (!derived.succeeded)
+      return {Outcome::Kind::Differs, "a pass failed"};
+    TensorMap actual =
+        evaluateGradients(*derived.module, batch, arguments, seeds);
+    Comparison comparison =
+        compare(actual, expected.values, expected.magnitudes);
+    if (!(comparison.ratio < 1e-9) &&
+        !(largestDifference(actual, expected.values) < 1e-13 * scale))
+      return {Outcome::Kind::Differs,
+              "C = " + std::to_string(tokens) + ": " + inWords(comparison)};
+  }
+  return {Outcome::Kind::Agrees, ""};
 }
 
 /// Numbers that f32 cannot hold count as zero.
@@ -165,6 +208,25 @@ TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
   // Most programs stay finite, and most have a chunk form.
   EXPECT_GT(ran * 10, count * 7) << ran;
   EXPECT_GT(chunked * 10, count * 6) << chunked;
+}
+
+TEST(RandomPrograms, GradientsAgreeWithTheMeaning) {
+  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
+  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500) / 2;
+  uint64_t ran = 0, failed = 0;
+  for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
+    RandomProgram program = randomProgram(seed);
+    Outcome outcome = tryGradient(program);
+    ran += outcome.kind == Outcome::Kind::Agrees;
+    if (outcome.kind != Outcome::Kind::Differs)
+      continue;
+    ++failed;
+    RandomProgram small = shrink(program, tryGradient);
+    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail
+                  << "; smaller: " << tryGradient(small).detail << "\n"
+                  << small.text();
+  }
+  EXPECT_GT(ran * 2, count) << ran;
 }
 
 TEST(RandomPrograms, CpuCodeAgreesWithTheMeaning) {
