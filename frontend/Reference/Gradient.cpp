@@ -7,6 +7,7 @@
 
 #include "frontend/Reference/Derivatives.h"
 #include "frontend/Reference/Machine.h"
+#include "frontend/Reference/Random.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -395,6 +396,23 @@ Gradients differentiate(const Program &program, const Batch &batch,
     std::abort();
   }
   return GradientMachine(program, batch, arguments, seeds).differentiate();
+}
+
+TensorMap generateSeeds(const Program &program, const Batch &batch,
+                        uint64_t seed) {
+  TensorMap seeds;
+  auto add = [&](const Declaration &declaration, Boundary boundary) {
+    Tensor tensor(boundaryShape(program, declaration, boundary, batch));
+    reference::Random random(seed, declaration.name);
+    for (double &x : tensor.data)
+      x = random.normal();
+    seeds["d" + declaration.name] = std::move(tensor);
+  };
+  for (const Declaration &output : program.outputs)
+    add(output, Boundary::Output);
+  for (const Declaration &state : program.states)
+    add(state, Boundary::State);
+  return seeds;
 }
 
 } // namespace trowel

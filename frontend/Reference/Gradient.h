@@ -33,6 +33,11 @@ struct Gradients {
 Gradients differentiate(const Program &program, const Batch &batch,
                         const TensorMap &arguments, const TensorMap &seeds);
 
+/// Seeds for every output and final state: normal numbers, the same for the
+/// same program, batch and `seed`.
+TensorMap generateSeeds(const Program &program, const Batch &batch,
+                        uint64_t seed);
+
 } // namespace trowel
 
 #endif // TROWEL_FRONTEND_REFERENCE_GRADIENT_H

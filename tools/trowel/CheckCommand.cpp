@@ -5,6 +5,7 @@
 // from it against its meaning.
 #include "codegen/CPU/Run.h"
 #include "dialect/Reference/ChunkInterpreter.h"
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Layout.h"
 #include "frontend/Reference/Types.h"
 #include "tools/trowel/Commands.h"
@@ -53,6 +54,7 @@ public:
 
 private:
   void checkChunks(const Loaded &program, const Trials &trials);
+  void checkGradients(const Loaded &program, const Trials &trials);
   void checkCpu(const Loaded &program, const Trials &trials);
   void checkTrueSizes();
   Verdict begin(const std::string &form, const Loaded &program,
@@ -93,6 +95,41 @@ void Check::checkChunks(const Loaded &program, const Trials &trials) {
         return evaluateChunks(*module, trial.batch, trial.arguments);
       });
       verdict.add(trial, compare(trial, results));
+    }
+    verdicts.push_back(std::move(verdict));
+  }
+}
+
+/// The backward programs, where there are any, against the gradient of the
+/// meaning.
+void Check::checkGradients(const Loaded &program, const Trials &trials) {
+  for (int64_t tokens : {7, 64}) {
+    Diagnostic why;
+    mlir::OwningOpRef<mlir::ModuleOp> module =
+        compiler.differentiate(program, tokens, why);
+    if (!module) {
+      why.severity = Diagnostic::Severity::Warning;
+      std::cerr << render(why, program.source);
+      return;
+    }
+    Verdict verdict = begin("gradient, C = " + std::to_string(tokens), program,
+                            trials, thresholds::gradient);
+    for (const Trial &trial : trials.list) {
+      TensorMap seeds =
+          generateSeeds(program.program, trial.batch, arguments.seed);
+      Gradients expected = timings.measure("the gradient of the meaning", [&] {
+        return differentiate(program.program, trial.batch, trial.arguments,
+                             seeds);
+      });
+      if (largestMagnitude(expected.values) > thresholds::magnitude) {
+        ++verdict.skipped;
+        continue;
+      }
+      TensorMap results = timings.measure("gradients in float64", [&] {
+        return evaluateGradients(*module, trial.batch, trial.arguments, seeds);
+      });
+      verdict.add(trial,
+                  compare(results, expected.values, expected.magnitudes));
     }
     verdicts.push_back(std::move(verdict));
   }
@@ -177,6 +214,7 @@ bool Check::run() {
     return makeTrials(small.program, allShapes(), allRegimes(), arguments.seed);
   });
   checkChunks(small, trials);
+  checkGradients(small, trials);
   checkCpu(small, trials);
   if (reduced)
     checkTrueSizes();

@@ -47,6 +47,24 @@ OwningOpRef<ModuleOp> Compiler::lower(const Loaded &loaded, Level level,
   return module;
 }
 
+OwningOpRef<ModuleOp> Compiler::differentiate(const Loaded &loaded,
+                                              int64_t tokens,
+                                              trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::NormalForm);
+  // What it refuses is about the user's program.
+  ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &refusal) {
+    why.message = refusal.str();
+    why.location = sourceLocation(refusal.getLocation());
+    return success();
+  });
+  PassManager manager(&context);
+  addDifferentiate(manager);
+  addChunk(manager, tokens);
+  if (times.measure("gradient", [&] { return failed(manager.run(*module)); }))
+    return {};
+  return module;
+}
+
 /// The target names the operation that it does not do; anything else is an
 /// error of ours.
 static trowel::Diagnostic explainRefusal(const Loaded &loaded,

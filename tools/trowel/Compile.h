@@ -35,6 +35,11 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> lower(const Loaded &loaded, Level level,
                                           int64_t tokens = 0);
 
+  /// The chunk programs of the program and of its gradient, `tokens` in a
+  /// chunk. Nothing if the gradient is not supported; then `why` says so.
+  mlir::OwningOpRef<mlir::ModuleOp>
+  differentiate(const Loaded &loaded, int64_t tokens, Diagnostic &why);
+
   /// Code for this machine. Nothing if the target cannot do the program; then
   /// `why` says so.
   std::optional<std::vector<cpu::Phase>> compileCpu(const Loaded &loaded,
