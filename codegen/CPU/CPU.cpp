@@ -187,16 +187,18 @@ static llvm::Expected<Compiled> compile(ModuleOp source,
   return compile(source, options, *builder, watch);
 }
 
-static llvm::Error checkExecutable(Machine machine) {
+bool runsHere(Machine machine) {
   auto host = machineFor({});
-  if (!host)
-    return host.takeError();
+  if (!host) {
+    llvm::consumeError(host.takeError());
+    return false;
+  }
   auto here = host->createTargetMachine();
-  if (!here)
-    return here.takeError();
-  if (hasFeatures(**here, machine))
-    return llvm::Error::success();
-  return llvm::createStringError("this machine lacks the instructions");
+  if (!here) {
+    llvm::consumeError(here.takeError());
+    return false;
+  }
+  return hasFeatures(**here, machine);
 }
 
 llvm::Expected<std::unique_ptr<Kernel>>
@@ -205,8 +207,8 @@ compileForCpu(ModuleOp module, const CpuOptions &options, Timings *timings) {
   auto builder = machineFor(options);
   if (!builder)
     return builder.takeError();
-  if (llvm::Error failure = checkExecutable(options.machine))
-    return std::move(failure);
+  if (!runsHere(options.machine))
+    return llvm::createStringError("this machine lacks the instructions");
   auto compiled = compile(module, options, *builder, watch);
   if (!compiled)
     return compiled.takeError();

@@ -22,6 +22,9 @@ namespace trowel::cpu {
 /// machine of a level of x86-64, v3 or v4.
 enum class Machine { Host, Avx2, Avx512 };
 
+/// True if such code can run in this process.
+bool runsHere(Machine machine);
+
 struct CpuOptions {
   Machine machine = Machine::Host;
   /// LLVM's optimisation level, 0 to 3.

@@ -3,6 +3,7 @@
 #include "codegen/CPU/Elements.h"
 
 #include "codegen/CPU/VectorMath.h"
+#include "codegen/CPU/WideMath.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -94,11 +95,11 @@ static Value unary(Code &code, MapKind kind, Value x) {
   case MapKind::Tanh:
     return math.tanh(x);
   case MapKind::Sin:
-    return math.library("sinf", x);
+    return WideMath(code).sin(x);
   case MapKind::Cos:
-    return math.library("cosf", x);
+    return WideMath(code).cos(x);
   case MapKind::Erf:
-    return math.library("erff", x);
+    return WideMath(code).erf(x);
   case MapKind::Floor:
     return math.floor(x);
   case MapKind::Round:
@@ -161,7 +162,7 @@ static Value binaryReal(Code &code, MapKind kind, Value a, Value b) {
   case MapKind::Pow:
     if (Value simple = constantPower(code, a, b))
       return simple;
-    return math.library("powf", {a, b});
+    return WideMath(code).pow(a, b);
   case MapKind::Max:
     return math.maximum(a, b);
   case MapKind::Min:

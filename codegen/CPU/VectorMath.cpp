@@ -6,6 +6,8 @@
 // cancel.
 #include "codegen/CPU/VectorMath.h"
 
+#include "codegen/CPU/WideMath.h"
+
 #include <cmath>
 #include <limits>
 
@@ -176,7 +178,7 @@ Value VectorMath::minimum(Value a, Value b) {
 }
 
 Value VectorMath::modulo(Value a, Value b) {
-  Value rest = library("fmodf", {a, b});
+  Value rest = WideMath(code).remainder(a, b);
   Value zero = equal(rest, number(0));
   Value differs =
       code.op<arith::XOrIOp>(less(rest, number(0)), less(b, number(0)));
@@ -201,31 +203,6 @@ Value VectorMath::moduloIntegers(Value a, Value b) {
   Value some = code.op<arith::CmpIOp>(arith::CmpIPredicate::ne, rest, zero);
   Value mend = code.op<arith::AndIOp>(some, differs);
   return code.select(mend, code.op<arith::AddIOp>(rest, divisor), rest);
-}
-
-//===--- Calls of the C library -------------------------------------------===//
-
-Value VectorMath::library(StringRef name, ValueRange operands) {
-  auto scalar = code.module.lookupSymbol<func::FuncOp>(name);
-  if (!scalar) {
-    OpBuilder outside = OpBuilder::atBlockBegin(code.module.getBody());
-    SmallVector<Type> types(operands.size(), code.realType);
-    scalar = func::FuncOp::create(
-        outside, code.location, name,
-        code.builder.getFunctionType(types, code.realType));
-    scalar.setPrivate();
-  }
-  Value result = code.real(0);
-  for (int64_t i = 0; i < lanes; ++i) {
-    Values arguments;
-    for (Value operand : operands)
-      arguments.push_back(code.lane(operand, i));
-    Value one =
-        func::CallOp::create(code.builder, code.location, scalar, arguments)
-            .getResult(0);
-    result = code.op<vector::InsertOp>(one, result, i);
-  }
-  return result;
 }
 
 //===--- Rounding ---------------------------------------------------------===//

@@ -34,8 +34,6 @@ public:
   /// The remainder with the divisor's sign.
   Value modulo(Value a, Value b);
   Value moduloIntegers(Value a, Value b);
-  /// A C function of one or two floats, called lane by lane.
-  Value library(llvm::StringRef name, mlir::ValueRange operands);
   /// To the nearest value of a narrower type, ties to even; to i32 as well.
   Value round(Value x, rec::DTypeKind dtype);
 

@@ -59,6 +59,9 @@ struct Function {
   double tolerance; // relative, beside half a unit in the last place
 };
 
+double gelu(double x) {
+  return std::fabs(x) / 2 * (1 + std::erf(std::fabs(x) / std::sqrt(2.0)));
+}
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double softplus(double x) {
   return std::isnan(x)
@@ -78,6 +81,7 @@ const Function functions[] = {
     {"rsqrt(x)", [](double x) { return 1 / std::sqrt(x); }, 2e-7},
     {"sin(x)", [](double x) { return std::sin(x); }, 2e-7},
     {"cos(x)", [](double x) { return std::cos(x); }, 2e-7},
+    {"gelu(abs(x))", gelu, 3e-7},
     {"floor(x)", [](double x) { return std::floor(x); }, 0},
     {"round(x)", [](double x) { return std::nearbyint(x); }, 0},
     {"sign(x)", [](double x) { return x > 0   ? 1
@@ -93,8 +97,8 @@ const Function functions[] = {
     {"e5m2(x)", [](double x) { return roundTo(formats::e5m2, x); }, 0},
 };
 
-void expectNear(const Function &function, double x, double actual) {
-  double exact = function.exact(x);
+void expectNear(const Function &function, double exact, double x,
+                double actual) {
   auto single = static_cast<float>(exact);
   if (std::isnan(exact) || std::isinf(single)) {
     EXPECT_TRUE(std::isnan(exact) ? std::isnan(actual)
@@ -124,7 +128,52 @@ TEST(CpuNumbers, ElementaryFunctionsAreRightEverywhere) {
     ASSERT_TRUE(kernel) << function.text;
     TensorMap results = runCode(*kernel, batch, arguments);
     for (size_t i = 0; i < points.size(); ++i)
-      expectNear(function, points[i], results["o"].data[i]);
+      expectNear(function, function.exact(points[i]), points[i],
+                 results["o"].data[i]);
+  }
+}
+
+/// Signs, whole numbers, what lies between, and the ends of the range.
+std::vector<float> operands() {
+  std::vector<float> values = {
+      0.0f,   -0.0f,          infinity,    -infinity,  3.4e38f,    -3.4e38f,
+      1e-45f, 1.1754944e-38f, 0.99999994f, 1.0000001f, 16777217.0f};
+  values.push_back(std::nanf(""));
+  for (float x : {1.0f, 2.0f, 3.0f, 7.0f, 0.5f, 0.3f, 1.7f, 2.5f, 11.3f, 40.0f,
+                  1e-3f, 1e-20f, 1e5f, 1e9f, 1e20f})
+    for (float sign : {1.0f, -1.0f})
+      values.push_back(sign * x);
+  return values;
+}
+
+TEST(CpuNumbers, FunctionsOfTwoNumbersAreRightEverywhere) {
+  const Function pairs[] = {{"x ^ y", nullptr, 2e-7}, {"x % y", nullptr, 1e-7}};
+  std::vector<float> values = operands();
+  Batch batch;
+  batch.tokens = static_cast<int64_t>(values.size() * values.size());
+  TensorMap arguments;
+  for (const char *name : {"x", "y"})
+    arguments[name] = Tensor({1, batch.tokens, 1});
+  for (size_t i = 0; i < arguments["x"].data.size(); ++i) {
+    arguments["x"].data[i] = values[i / values.size()];
+    arguments["y"].data[i] = values[i % values.size()];
+  }
+  for (const Function &function : pairs) {
+    Program program = checkedProgram(
+        std::string("attention a() {\n  in x, y : f32\n  out o : f32 = ") +
+        function.text + "\n}\n");
+    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    ASSERT_TRUE(kernel) << function.text;
+    TensorMap meaning = evaluate(program, batch, arguments);
+    TensorMap results = runCode(*kernel, batch, arguments);
+    for (size_t i = 0; i < meaning["o"].data.size(); ++i) {
+      double exact = meaning["o"].data[i], x = arguments["x"].data[i];
+      SCOPED_TRACE("y = " + std::to_string(arguments["y"].data[i]));
+      expectNear(function, exact, x, results["o"].data[i]);
+      if (exact == 0 && results["o"].data[i] == 0)
+        EXPECT_EQ(std::signbit(exact), std::signbit(results["o"].data[i]))
+            << function.text << " at " << x;
+    }
   }
 }
 
@@ -173,6 +222,12 @@ const char *const programs[] = {
   state h : f32[K]
   h = tanh(w * h + x + x[t - 40])
   out o : f32[K] = h
+})",
+    R"(attention functions(K = 9) {
+  in x : f32[K]
+  in y : f32
+  out o : f32[K] = sin(x * t) + cos(y) * gelu(x) + abs(x) ^ y + x % 0.7
+  out m : f32 = mean[K](x) + max[K](x)
 })"};
 
 bool sameBits(const Tensor &a, const Tensor &b, size_t count) {
@@ -212,21 +267,27 @@ TEST(CpuNumbers, BitsDoNotDependOnThreadsOrTheBatch) {
   }
 }
 
-TEST(CpuNumbers, BitsDoNotDependOnTheRegisters) {
+TEST(CpuNumbers, BitsDoNotDependOnTheMachine) {
+  cpu::CpuOptions narrow, older;
+  narrow.narrow = true;
+  older.machine = cpu::Machine::Avx2;
   for (const char *text : programs) {
     Program program = checkedProgram(text);
-    cpu::CpuOptions narrow;
-    narrow.narrow = true;
-    std::unique_ptr<cpu::Kernel> one = compileProgram(program);
-    std::unique_ptr<cpu::Kernel> other = compileProgram(program, 0, narrow);
-    ASSERT_TRUE(one && other);
+    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    ASSERT_TRUE(kernel);
     Batch batch;
     batch.tokens = 77;
     TensorMap arguments = generateInputs(program, batch, {});
-    TensorMap expected = runCode(*one, batch, arguments);
-    TensorMap actual = runCode(*other, batch, arguments);
-    for (auto &[name, tensor] : expected)
-      EXPECT_TRUE(sameBits(tensor, actual[name], tensor.data.size())) << text;
+    TensorMap expected = runCode(*kernel, batch, arguments);
+    for (const cpu::CpuOptions &options : {narrow, older}) {
+      if (!cpu::runsHere(options.machine))
+        continue;
+      std::unique_ptr<cpu::Kernel> other = compileProgram(program, 0, options);
+      ASSERT_TRUE(other);
+      TensorMap actual = runCode(*other, batch, arguments);
+      for (auto &[name, tensor] : expected)
+        EXPECT_TRUE(sameBits(tensor, actual[name], tensor.data.size())) << text;
+    }
   }
 }
 
