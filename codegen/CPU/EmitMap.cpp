@@ -241,9 +241,9 @@ void Emitter::emitRepeat(rec::RepeatOp op) {
   copy(out, in);
 }
 
-void Emitter::emitStack(chunk::StackOp op) {
+void Emitter::emitStack(rec::StackOp op) {
   View out = define(op.getResult());
-  for (auto [i, tile] : llvm::enumerate(op.getTiles()))
+  for (auto [i, tile] : llvm::enumerate(op.getValues()))
     copy(out.picked(op.getAxisAttr(), i), viewOf(tile));
 }
 

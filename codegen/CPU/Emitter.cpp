@@ -243,7 +243,7 @@ void Emitter::emitOperation(Operation *op) {
       .Case<rec::ContractOp>([&](auto x) { emitContract(x); })
       .Case<rec::ReduceOp>([&](auto x) { emitReduce(x); })
       .Case<rec::DelayOp>([&](auto x) { emitDelay(x); })
-      .Case<chunk::StackOp>([&](auto x) { emitStack(x); })
+      .Case<rec::StackOp>([&](auto x) { emitStack(x); })
       .Case<chunk::PullOp>([&](auto x) { emitPull(x); })
       .Case<chunk::PushOp>([&](auto x) { emitPush(x); })
       .Case<chunk::TotalOp>([&](auto x) { emitTotal(x); })

@@ -109,7 +109,7 @@ private:
   Value splat(double number, mlir::Type element);
   void emitPosition(rec::PositionOp op);
   void emitRepeat(rec::RepeatOp op);
-  void emitStack(chunk::StackOp op);
+  void emitStack(rec::StackOp op);
 
   //===--- Contractions and reductions
   //--------------------------------------===//

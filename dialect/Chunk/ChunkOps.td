@@ -20,7 +20,7 @@ def Chunk_Dialect : Dialect {
     A tile is a tensor whose first named axis is `t`, the tokens of a chunk. The
     operations of `rec` work on tiles too and mean the same for every token:
     `rec.map`, `rec.contract`, `rec.reduce`, `rec.rename`, `rec.pick`,
-    `rec.repeat`, `rec.cast`, `rec.stop`, `rec.constant`; `rec.input`,
+    `rec.stack`, `rec.repeat`, `rec.cast`, `rec.stop`, `rec.constant`; `rec.input`,
     `rec.position`, `rec.output` have the chunk's tokens as rows, `rec.delay`
     remembers the tokens before the chunk, `rec.state` and `rec.update` are a
     state as the chunk begins and ends. `rec.contract` over axes that are not
@@ -180,14 +180,6 @@ def Chunk_ApplyOp : Chunk_Op<"apply", [Pure, AttrSizedOperandSegments]> {
     `keys` `(` ($keys^ `:` type($keys))? `)` $key_index
     `to` $result_states attr-dict `->` type($results)
   }];
-}
-
-def Chunk_StackOp : Chunk_Op<"stack", [Pure]> {
-  let summary = "stacks tiles along a new axis behind `t`";
-  let description = [{ `axis` is `t.r`, the rows of a token. }];
-  let arguments = (ins Variadic<Chunk_Tile>:$tiles, StrAttr:$axis);
-  let results = (outs Chunk_Tile:$result);
-  let assemblyFormat = "$axis $tiles attr-dict `:` type($tiles) `->` type($result)";
 }
 
 def Chunk_ReverseOp : Chunk_Op<"reverse", [Pure]> {

@@ -135,6 +135,20 @@ LogicalResult PickOp::verify() {
   return success();
 }
 
+LogicalResult StackOp::verify() {
+  if (static_cast<int64_t>(getValues().size()) !=
+      axisSize(getResult(), getAxisAttr())) // constraint 1
+    return emitOpError("has a value too many or too few for its axis");
+  for (Value value : getValues()) {
+    SmallVector<StringAttr> axes(axesOf(value));
+    axes.push_back(getAxisAttr());
+    if (hasAxis(value, getAxisAttr()) ||
+        !sameAxes(axes, axesOf(getResult()))) // constraint 2
+      return emitOpError("has a result with the wrong axes");
+  }
+  return success();
+}
+
 LogicalResult StageOp::verify() {
   for (Operation &op : getBody().front().without_terminator())
     if (!isa<RowOp, ScalarRowOp, WriteOp, TransitionOp, ValueDecayOp, AcrossOp>(

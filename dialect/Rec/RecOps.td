@@ -295,6 +295,20 @@ def Rec_PickOp : Rec_Op<"pick", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Rec_StackOp : Rec_Op<"stack", [Pure]> {
+  let summary = "puts values side by side along a new axis";
+  let description = [{
+    `result[…, i, …] = values[i][…]`. The rows of a read with an axis that no
+    state has become one value again; in a chunk, the rows of a token (`t.r`).
+    1. As many values as the axis has positions.
+    2. The result's axes are each value's axes and `axis`.
+  }];
+  let arguments = (ins Variadic<Rec_Value>:$values, StrAttr:$axis);
+  let results = (outs Rec_Value:$result);
+  let assemblyFormat = "$axis $values attr-dict `:` type($values) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Rec_RepeatOp : Rec_Op<"repeat", [Pure]> {
   let summary = "spreads a value along a finer axis, each element repeated";
   let description = [{

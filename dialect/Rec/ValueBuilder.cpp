@@ -101,6 +101,15 @@ Value ValueBuilder::splat(double value, ArrayRef<StringAttr> axes) {
   return constant(value, axes, builder.getF32Type());
 }
 
+Value ValueBuilder::oneHot(StringAttr axis, int64_t index) {
+  SmallVector<double> numbers(order.size(axis), 0);
+  numbers[index] = 1;
+  auto attribute = DenseElementsAttr::get(type({axis}, builder.getF64Type()),
+                                          ArrayRef<double>(numbers));
+  return remember(ConstantOp::create(builder, getLocation(), type({axis}),
+                                     cast<TypedAttr>(Attribute(attribute))));
+}
+
 Value ValueBuilder::real(double value) { return splat(value, {}); }
 
 Value ValueBuilder::integer(int64_t value) {
@@ -230,6 +239,19 @@ Value ValueBuilder::pick(Value operand, StringAttr axis, int64_t index) {
   return remember(PickOp::create(builder, getLocation(),
                                  typeFrom({operand}, axes, elementOf(operand)),
                                  operand, axis, index));
+}
+
+Value ValueBuilder::stack(ArrayRef<Value> parts, StringAttr axis) {
+  SmallVector<StringAttr> axes = order.unite(axesOf(parts.front()), {axis});
+  SmallVector<int64_t> shape;
+  for (StringAttr name : axes)
+    shape.push_back(name == axis ? static_cast<int64_t>(parts.size())
+                                 : axisSize(parts.front(), name));
+  auto resultType =
+      RankedTensorType::get(shape, elementOf(parts.front()),
+                            AxesAttr::get(builder.getContext(), axes));
+  return remember(
+      StackOp::create(builder, getLocation(), resultType, parts, axis));
 }
 
 Value ValueBuilder::repeat(Value operand, StringAttr from, StringAttr to) {

@@ -33,6 +33,8 @@ public:
   mlir::Value constant(double value, llvm::ArrayRef<mlir::StringAttr> axes,
                        mlir::Type element);
   mlir::Value splat(double value, llvm::ArrayRef<mlir::StringAttr> axes);
+  /// One at `index` along the axis, else zero.
+  mlir::Value oneHot(mlir::StringAttr axis, int64_t index);
 
   /// A real constant that numbers its elements from 0, the last axis fastest.
   mlir::Value positionsAlong(llvm::ArrayRef<mlir::StringAttr> axes);
@@ -61,6 +63,7 @@ public:
   mlir::Value rename(mlir::Value operand, mlir::StringAttr from,
                      mlir::StringAttr to);
   mlir::Value pick(mlir::Value operand, mlir::StringAttr axis, int64_t index);
+  mlir::Value stack(llvm::ArrayRef<mlir::Value> parts, mlir::StringAttr axis);
   mlir::Value repeat(mlir::Value operand, mlir::StringAttr from,
                      mlir::StringAttr to);
   /// `rec.cast`.
@@ -81,7 +84,6 @@ private:
   mlir::OpBuilder &builder;
   AxisOrder order;
   std::optional<mlir::Location> location;
-  llvm::SmallVector<mlir::Operation *> made;
   llvm::DenseMap<llvm::hash_code, llvm::SmallVector<mlir::Operation *, 1>>
       known;
 };

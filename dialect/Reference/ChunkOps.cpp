@@ -23,8 +23,6 @@ bool Machine::executeChunk(Operation &op) {
     solve(x);
   else if (auto x = dyn_cast<chunk::ApplyOp>(op))
     apply(x);
-  else if (auto x = dyn_cast<chunk::StackOp>(op))
-    stack(x);
   else if (auto x = dyn_cast<chunk::SequentialOp>(op))
     chunkSequential(x);
   else if (auto x = dyn_cast<chunk::TokenOp>(op))
@@ -273,7 +271,7 @@ void Machine::apply(chunk::ApplyOp op) {
 }
 
 //===----------------------------------------------------------------------===//
-// Solving, stacking, loops
+// Solving, loops
 //===----------------------------------------------------------------------===//
 
 /// The right side's axes are t, t.r and value axes; values lie densely.
@@ -318,25 +316,6 @@ void Machine::solve(chunk::SolveOp op) {
         add(t, r, t, ones.data());
     }
     store(op.getResult(), head, u, view);
-  }
-}
-
-void Machine::stack(chunk::StackOp op) {
-  define(op.getResult());
-  View whole = View::dense(op.getType());
-  View::Axis *axis = whole.find(op.getAxisAttr());
-  int64_t stride = axis->stride;
-  whole.axes.erase(axis);
-  for (auto [i, tile] : llvm::enumerate(op.getTiles())) {
-    View part = whole;
-    part.start = static_cast<int64_t>(i) * stride;
-    const Nest &loops =
-        nest(op, static_cast<unsigned>(i), {part, View::dense(tile.getType())});
-    for (int64_t head = 0; head < batch.heads; ++head) {
-      double *to = at(op.getResult(), head);
-      const double *from = at(tile, head);
-      loops.forEach([&](const Nest::Offsets &at) { to[at[0]] = from[at[1]]; });
-    }
   }
 }
 

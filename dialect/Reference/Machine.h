@@ -88,6 +88,7 @@ private:
   void copy(mlir::Operation *op, View to, View from);
   void rename(rec::RenameOp op);
   void pick(rec::PickOp op);
+  void stack(rec::StackOp op);
   void repeat(rec::RepeatOp op);
   void round(rec::CastOp op);
   void delay(rec::DelayOp op);
@@ -140,7 +141,6 @@ private:
   void gram(chunk::GramOp op);
   void solve(chunk::SolveOp op);
   void apply(chunk::ApplyOp op);
-  void stack(chunk::StackOp op);
   void chunkSequential(chunk::SequentialOp op);
   void token(chunk::TokenOp op);
 

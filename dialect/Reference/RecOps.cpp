@@ -30,6 +30,8 @@ void Machine::executeValue(Operation &op) {
     rename(x);
   else if (auto x = dyn_cast<rec::PickOp>(op))
     pick(x);
+  else if (auto x = dyn_cast<rec::StackOp>(op))
+    stack(x);
   else if (auto x = dyn_cast<rec::RepeatOp>(op))
     repeat(x);
   else if (auto x = dyn_cast<rec::CastOp>(op))
@@ -179,6 +181,25 @@ void Machine::pick(rec::PickOp op) {
   from.start = static_cast<int64_t>(op.getIndex()) * axis->stride;
   from.axes.erase(axis);
   copy(op, View::dense(op.getType()), from);
+}
+
+void Machine::stack(rec::StackOp op) {
+  define(op.getResult());
+  View whole = View::dense(op.getType());
+  View::Axis *axis = whole.find(op.getAxisAttr());
+  int64_t stride = axis->stride;
+  whole.axes.erase(axis);
+  for (auto [i, value] : llvm::enumerate(op.getValues())) {
+    View part = whole;
+    part.start = static_cast<int64_t>(i) * stride;
+    const Nest &loops = nest(op, static_cast<unsigned>(i),
+                             {part, View::dense(value.getType())});
+    for (int64_t head = 0; head < batch.heads; ++head) {
+      double *to = at(op.getResult(), head);
+      const double *from = at(value, head);
+      loops.forEach([&](const Nest::Offsets &at) { to[at[0]] = from[at[1]]; });
+    }
+  }
 }
 
 /// The result's axis falls into two: the operand's, and the repetitions.

@@ -125,6 +125,9 @@ Value ProgramLifter::liftValue(Operation *op) {
     return builder.clone(*op, mapping)->getResult(0);
   if (auto delay = dyn_cast<rec::DelayOp>(op))
     return liftDelay(delay);
+  if (isa<rec::StackOp>(op)) // all of its values have the same axes
+    for (Value operand : op->getOperands())
+      mapping.map(operand, perToken(values, mapping.lookup(operand)));
   bool perTokenResult = isa<rec::InputOp, rec::PositionOp>(op) ||
                         llvm::any_of(op->getOperands(), [&](Value operand) {
                           return rec::hasAxis(mapping.lookup(operand), "t");

@@ -90,7 +90,6 @@ private:
   Value plusScalars(rec::RowOp row, Value result);
   Value solveMatrix();
   Value solveSide(rec::RowOp row);
-  Value stackRows(ArrayRef<Value> tiles);
   void solve();
   Value nowTile(Slot &slot);
   Value outputRow(rec::RowOp row);
@@ -367,7 +366,7 @@ void StageChunker::solveScalar() {
   Value side =
       values.contract(outputRow(scalar.getRow().getDefiningOp<rec::RowOp>()),
                       full(tileOf(scalar.getVector())), valueAxes());
-  Value right = stackRows({perToken(values, side)});
+  Value right = values.stack(perToken(values, side), axis("t.r"));
   Value solution = chunk::SolveOp::create(
       values.getBuilder(), values.getLocation(), right.getType(),
       scalarMatrix(scalar, pure), right, Value(), "none");
@@ -395,19 +394,6 @@ Value StageChunker::plusScalars(rec::RowOp row, Value result) {
   return result;
 }
 
-/// Tiles of rows along `t.r`.
-Value StageChunker::stackRows(ArrayRef<Value> tiles) {
-  rec::AxisOrder order = values.getOrder();
-  order.setSize(axis("t.r"), static_cast<int64_t>(tiles.size()));
-  Builder &builder = values.getBuilder();
-  RankedTensorType type =
-      order.type(builder.getContext(),
-                 order.unite(rec::axesOf(tiles.front()), {axis("t.r")}),
-                 builder.getF32Type());
-  return chunk::StackOp::create(values.getBuilder(), values.getLocation(), type,
-                                tiles, "t.r");
-}
-
 void StageChunker::solve() {
   if (solved.empty())
     return;
@@ -420,7 +406,7 @@ void StageChunker::solve() {
     if (slotOf(row).scale)
       inclusive = "column";
   }
-  Value right = stackRows(sides);
+  Value right = values.stack(sides, axis("t.r"));
   Value rows = chunk::SolveOp::create(values.getBuilder(), values.getLocation(),
                                       right.getType(), solveMatrix(), right,
                                       decay, inclusive);
@@ -484,7 +470,8 @@ Value StageChunker::acrossTile(rec::AcrossOp op) {
   if (op.getValue())
     result = sum(result, tileOf(op.getValue()));
   SmallVector<StringAttr> axes(rec::axesOf(op.getResult()));
-  return values.spread(perToken(values, result), axes);
+  return values.spread(perToken(values, result ? result : values.real(0)),
+                       axes);
 }
 
 void StageChunker::updateStates() {

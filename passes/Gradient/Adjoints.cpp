@@ -83,6 +83,9 @@ bool Adjoints::propagate(Operation *op) {
         values.rename(gradient, rename.getToAttr(), rename.getFromAttr()));
   } else if (auto pick = dyn_cast<rec::PickOp>(op)) {
     propagatePick(pick, gradient);
+  } else if (auto stack = dyn_cast<rec::StackOp>(op)) {
+    for (auto [i, value] : llvm::enumerate(stack.getValues()))
+      add(value, values.pick(gradient, stack.getAxisAttr(), i));
   } else if (auto repeat = dyn_cast<rec::RepeatOp>(op)) {
     propagateRepeat(repeat, gradient);
   } else if (auto cast = dyn_cast<rec::CastOp>(op)) {

@@ -244,7 +244,7 @@ TEST_P(ChunkInterpreter, SolvesForTheRowsOfAToken) {
     %r1 = rec.contract %b1, %S over ["K"] : ({t K}, {K V}) -> {t V}
     %x0 = rec.map add(%v, %r0) : ({t V}, {t V}) -> {t V}
     %x1 = rec.map add(%v, %r1) : ({t V}, {t V}) -> {t V}
-    %X = chunk.stack "t.r" %x0, %x1 : {t V}, {t V} -> {t t.r V}
+    %X = rec.stack "t.r" %x0, %x1 : {t V}, {t V} -> {t t.r V}
     %U = chunk.solve %M, %X : {t t.r t.s t.w}, {t t.r V} -> {t t.r V}
     %u0 = rec.pick %U "t.r" at 0 : {t t.r V} -> {t V}
     %u1 = rec.pick %U "t.r" at 1 : {t t.r V} -> {t V}
@@ -303,7 +303,7 @@ std::string decayedSolve(const std::string &inclusive) {
     %r1 = )" +
          scaled + R"(
     %x = rec.map add(%v, %r1) : ({t V}, {t V}) -> {t V}
-    %X = chunk.stack "t.r" %x : {t V} -> {t t.r V}
+    %X = rec.stack "t.r" %x : {t V} -> {t t.r V}
     %U = chunk.solve %M, %X decay %g : {t V} {inclusive = ")" +
          inclusive +
          R"("} : {t t.r t.s t.w}, {t t.r V} -> {t t.r V}

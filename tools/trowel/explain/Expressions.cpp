@@ -9,6 +9,7 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
+#include <utility>
 
 using namespace mlir;
 using trowel::rec::MapKind;
@@ -141,8 +142,28 @@ Text Expressions::print(Value value) {
   return text;
 }
 
+/// `(J == 2)`: one there, else zero.
+static std::optional<Text> oneHot(rec::ConstantOp op,
+                                  DenseElementsAttr elements) {
+  ArrayRef<StringAttr> axes = rec::axesOf(op.getResult());
+  if (axes.size() != 1 || !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  std::optional<size_t> place;
+  for (auto [i, number] : llvm::enumerate(elements.getValues<APFloat>()))
+    if (number.isExactlyValue(1) && !place)
+      place = i;
+    else if (!number.isZero())
+      return std::nullopt;
+  if (!place)
+    return std::nullopt;
+  return Text{"(" + axes[0].str() + " == " + std::to_string(*place) + ")"};
+}
+
 Text Expressions::printConstant(rec::ConstantOp op) {
   auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
+  if (elements && !elements.isSplat())
+    if (std::optional<Text> text = oneHot(op, elements))
+      return *text;
   if (!elements || !elements.isSplat())
     return {"…"};
   double number;
@@ -257,8 +278,22 @@ Text Expressions::printRename(rec::RenameOp op) {
 Text Expressions::printPick(rec::PickOp op) {
   std::string index = std::to_string(op.getIndex());
   bool isPlainNumber = op.getAxis().contains('.');
-  return {print(op.getOperand()).at(Binding::Postfix) + "[" +
-          (isPlainNumber ? "" : op.getAxis().str() + "=") + index + "]"};
+  Text picked = print(op.getOperand());
+  bool negative = std::exchange(picked.negative, false);
+  return {picked.at(Binding::Postfix) + "[" +
+              (isPlainNumber ? "" : op.getAxis().str() + "=") + index + "]",
+          Binding::Postfix, negative};
+}
+
+/// The parts along an axis; of many the first and the last.
+Text Expressions::printStack(rec::StackOp op) {
+  constexpr unsigned most = 4;
+  SmallVector<Value> parts(op.getValues());
+  std::string name = "stack[" + op.getAxis().str() + "]";
+  if (parts.size() <= most)
+    return call(name, parts);
+  return {name + "(" + whole(parts.front()) + ", …, " + whole(parts.back()) +
+          ")"};
 }
 
 Text Expressions::printOther(Operation *op) {
@@ -274,6 +309,8 @@ Text Expressions::printOther(Operation *op) {
     return call("stop", stop.getOperand());
   if (auto repeat = dyn_cast<rec::RepeatOp>(op))
     return print(repeat.getOperand());
+  if (auto stack = dyn_cast<rec::StackOp>(op))
+    return printStack(stack);
   if (auto heads = dyn_cast<rec::ReduceHeadsOp>(op)) {
     bool all = heads.getTo() == rec::SharingKind::Shared;
     return {rec::stringifyReduceKind(heads.getKind()).str() +

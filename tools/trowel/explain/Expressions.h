@@ -68,6 +68,7 @@ private:
   Text printReduce(rec::ReduceOp op);
   Text printRename(rec::RenameOp op);
   Text printPick(rec::PickOp op);
+  Text printStack(rec::StackOp op);
   Text printOther(mlir::Operation *op);
   Text call(const std::string &name, llvm::ArrayRef<mlir::Value> operands);
   Text reduction(const std::string &name, mlir::ArrayAttr axes,
