@@ -53,6 +53,7 @@ public:
 
 private:
   void chooseOperations();
+  void addOperands();
   bool isWhole(Value value) const;
   SmallVector<Value> exports();
 
@@ -103,6 +104,21 @@ void SequentialEmitter::chooseOperations() {
     if (slice.contains(&op) || needsWhole)
       inside.insert(&op);
   }
+  addOperands();
+}
+
+/// What an operation inside takes from the states is inside, too.
+void SequentialEmitter::addOperands() {
+  for (unsigned i = 0; i < inside.size(); ++i)
+    for (Value used : usedValues(inside[i])) {
+      Operation *op = used.getDefiningOp();
+      if (!entry.count(used) && graph.dependsOn(used, stage) && op)
+        inside.insert(op);
+    }
+  SmallVector<Operation *> ordered = inside.takeVector();
+  llvm::sort(ordered,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  inside.insert(ordered.begin(), ordered.end());
 }
 
 /// Values of the region that operations outside of it use.
