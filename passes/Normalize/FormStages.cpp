@@ -33,11 +33,11 @@ SmallVector<StringAttr> reducedAxes(Operation *op) {
   return {};
 }
 
-/// The axes that reads of the stage contract, among those in its updates or,
-/// if there are none, among the others.
-SmallVector<StringAttr> contractedAxes(rec::ProgramOp program,
-                                       const StateGraph &graph,
-                                       const llvm::BitVector &stage) {
+/// The axes that reads of the stage contract: those in its updates, and the
+/// others.
+std::pair<SmallVector<StringAttr>, SmallVector<StringAttr>>
+contractedAxes(rec::ProgramOp program, const StateGraph &graph,
+               const llvm::BitVector &stage) {
   SmallVector<Operation *> slice = graph.updateSlice(stage);
   SmallVector<StringAttr> feeding, others;
   for (Operation &op : program.getBody().front()) {
@@ -47,11 +47,12 @@ SmallVector<StringAttr> contractedAxes(rec::ProgramOp program,
     llvm::append_range(llvm::is_contained(slice, &op) ? feeding : others,
                        reducedAxes(&op));
   }
-  return feeding.empty() ? others : feeding;
+  return {feeding, others};
 }
 
 /// The choices of value axes to try, the likeliest first: all common axes that
-/// no read contracts, then the other subsets, larger ones first.
+/// no read in an update contracts or, if there are none such, that no other
+/// read does; then the other subsets, larger ones first.
 SmallVector<SmallVector<StringAttr>>
 valueAxesChoices(rec::ProgramOp program, const StateGraph &graph,
                  const llvm::BitVector &stage) {
@@ -66,13 +67,21 @@ valueAxesChoices(rec::ProgramOp program, const StateGraph &graph,
                      [&](StringAttr a) { return !rec::hasAxis(state, a); });
     first = false;
   }
-  SmallVector<StringAttr> contracted = contractedAxes(program, graph, stage);
-  SmallVector<StringAttr> preferred = common;
-  llvm::erase_if(preferred, [&](StringAttr a) {
-    return llvm::is_contained(contracted, a);
-  });
-
-  SmallVector<SmallVector<StringAttr>> choices{preferred};
+  auto [feeding, others] = contractedAxes(program, graph, stage);
+  auto without = [&](ArrayRef<StringAttr> contracted) {
+    SmallVector<StringAttr> rest = common;
+    llvm::erase_if(
+        rest, [&](StringAttr a) { return llvm::is_contained(contracted, a); });
+    return rest;
+  };
+  SmallVector<SmallVector<StringAttr>> choices{
+      without(feeding.empty() ? others : feeding)};
+  // Reads that feed writes and contract every axis are scalars: they decide
+  // nothing.
+  if (choices.front().empty() && !feeding.empty())
+    choices.front() = without(others);
+  if (choices.front().empty() && !feeding.empty())
+    choices.clear();
   for (int size = static_cast<int>(common.size()); size >= 0; --size)
     for (unsigned mask = 0; mask < (1u << common.size()); ++mask) {
       if (llvm::popcount(mask) != size)
@@ -81,7 +90,7 @@ valueAxesChoices(rec::ProgramOp program, const StateGraph &graph,
       for (auto [i, axis] : llvm::enumerate(common))
         if (mask >> i & 1)
           choice.push_back(axis);
-      if (choice != preferred)
+      if (!llvm::is_contained(choices, choice))
         choices.push_back(choice);
     }
   return choices;
@@ -100,24 +109,32 @@ void clean(rec::ProgramOp program, const StateGraph &graph,
 }
 
 /// Forms the stage with matrix products if one of the choices of axes allows
-/// it. Otherwise `obstacle` is that of the choice that came furthest, with axes
-/// of both kinds if there is one, the likeliest first.
+/// it; the likeliest may do so with reads for outputs that leave key axes open.
+/// Otherwise `obstacle` is that of the choice that came furthest, with axes of
+/// both kinds if there is one, the likeliest first.
 bool formChunked(rec::ProgramOp program, const StateGraph &graph,
                  const llvm::BitVector &stage,
                  std::optional<Obstacle> &obstacle) {
   auto best = std::make_pair(StageForm::Phase::Walk, false);
-  for (const auto &choice : valueAxesChoices(program, graph, stage)) {
-    StageForm form(program, graph, stage, choice);
-    if (form.build()) {
-      emitStage(form, program, graph);
-      return true;
+  SmallVector<SmallVector<StringAttr>> choices =
+      valueAxesChoices(program, graph, stage);
+  for (bool splitKeys : {false, true})
+    for (const auto &choice :
+         ArrayRef(choices).take_front(splitKeys ? 1 : choices.size())) {
+      StageForm form(program, graph, stage, choice);
+      if (splitKeys)
+        form.splitKeys();
+      if (form.build()) {
+        emitStage(form, program, graph);
+        return true;
+      }
+      auto rank =
+          std::make_pair(form.reached(), !form.stageAxes().value.empty());
+      if (form.stageAxes().key.empty() || (obstacle && rank <= best))
+        continue;
+      obstacle = form.obstacle();
+      best = rank;
     }
-    auto rank = std::make_pair(form.reached(), !form.stageAxes().value.empty());
-    if (form.stageAxes().key.empty() || (obstacle && rank <= best))
-      continue;
-    obstacle = form.obstacle();
-    best = rank;
-  }
   return false;
 }
 

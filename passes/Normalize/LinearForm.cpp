@@ -10,10 +10,31 @@ using trowel::rec::MapKind;
 
 namespace trowel {
 
+int64_t countPlaces(ArrayRef<StringAttr> along, const rec::AxisOrder &order) {
+  int64_t count = 1;
+  for (StringAttr axis : along)
+    count *= order.size(axis);
+  return count;
+}
+
+SmallVector<Place, 0> placesAlong(ArrayRef<StringAttr> along,
+                                  const rec::AxisOrder &order) {
+  SmallVector<Place, 0> places{Place()};
+  for (StringAttr axis : along) {
+    SmallVector<Place, 0> longer;
+    for (const Place &place : places)
+      for (int64_t i = 0; i < order.size(axis); ++i) {
+        longer.push_back(place);
+        longer.back().push_back({axis, i});
+      }
+    places = std::move(longer);
+  }
+  return places;
+}
+
 bool StageAxes::onlyKey(Value v) const {
-  return llvm::all_of(rec::axesOf(v), [&](StringAttr axis) {
-    return llvm::is_contained(key, axis);
-  });
+  return llvm::none_of(rec::axesOf(v),
+                       [&](StringAttr axis) { return isValue(axis); });
 }
 
 bool StageAxes::onlyValue(Value v) const {
@@ -23,11 +44,20 @@ bool StageAxes::onlyValue(Value v) const {
 
 Factor FormAlgebra::multiply(const Factor &a, const Factor &b) {
   Factor product;
-  product.key = values.mul(a.key, b.key);
+  product.key = values.mul(pick(a.key, b.at), pick(b.key, a.at));
+  product.at = a.at;
+  llvm::append_range(product.at, b.at);
   product.value = !a.value   ? b.value
                   : !b.value ? a.value
                              : values.mul(a.value, b.value);
   return product;
+}
+
+Value FormAlgebra::pick(Value value, const Place &at) {
+  for (const auto &[axis, index] : at)
+    if (rec::hasAxis(value, axis))
+      value = values.pick(value, axis, index);
+  return value;
 }
 
 std::optional<Factor> FormAlgebra::separate(Value coefficient) {
@@ -112,7 +142,7 @@ bool FormAlgebra::decomposeNew(Value matrix, SmallVectorImpl<Factor> &terms) {
   }
   auto map = matrix.getDefiningOp<rec::MapOp>();
   if (!map)
-    return false;
+    return decomposeSum(matrix.getDefiningOp(), terms);
   size_t first = terms.size();
   auto scaleFrom = [&](size_t begin, const Factor &factor) {
     for (size_t i = begin; i < terms.size(); ++i)
@@ -188,13 +218,60 @@ bool FormAlgebra::decomposeNew(Value matrix, SmallVectorImpl<Factor> &terms) {
   }
 }
 
+Value FormAlgebra::pickWithin(Value value, const Place &at) {
+  auto isPart = [&](Value v) {
+    return llvm::any_of(at, [&](auto &p) { return rec::hasAxis(v, p.first); });
+  };
+  if (!isPart(value))
+    return value;
+  bool onKey = false, onValue = false;
+  for (StringAttr axis : rec::axesOf(value))
+    if (llvm::none_of(at, [&](auto &p) { return p.first == axis; }))
+      (axes.isValue(axis) ? onValue : onKey) = true;
+  Operation *op = value.getDefiningOp();
+  if (onKey && onValue) {
+    if (auto map = dyn_cast_or_null<rec::MapOp>(op))
+      return values.map(map.getKind(),
+                        llvm::map_to_vector(map.getOperands(), [&](Value v) {
+                          return pickWithin(v, at);
+                        }));
+    if (auto product = dyn_cast_or_null<rec::ContractOp>(op))
+      return values.contract(pickWithin(product.getLhs(), at),
+                             pickWithin(product.getRhs(), at),
+                             rec::stringsOf(product.getAxes()));
+    if (auto sum = dyn_cast_or_null<rec::ReduceOp>(op))
+      return values.reduce(sum.getKind(), pickWithin(sum.getOperand(), at),
+                           rec::stringsOf(sum.getAxes()));
+  }
+  return pick(value, at);
+}
+
+/// A sum over some axes, addend by addend.
+bool FormAlgebra::decomposeSum(Operation *sum, SmallVectorImpl<Factor> &terms) {
+  auto product = dyn_cast_or_null<rec::ContractOp>(sum);
+  auto reduce = dyn_cast_or_null<rec::ReduceOp>(sum);
+  if (!product && !(reduce && reduce.getKind() == rec::ReduceKind::Sum))
+    return false;
+  SmallVector<StringAttr> over =
+      rec::stringsOf(product ? product.getAxes() : reduce.getAxes());
+  if (countPlaces(over, values.getOrder()) > mostRows)
+    return false;
+  return llvm::all_of(
+      placesAlong(over, values.getOrder()), [&](const Place &at) {
+        Value addend = pickWithin(sum->getOperand(0), at);
+        if (product)
+          addend = values.mul(addend, pickWithin(sum->getOperand(1), at));
+        return decompose(addend, terms);
+      });
+}
+
 void FormAlgebra::accumulate(
     SmallVectorImpl<std::pair<unsigned, Factor>> &terms, unsigned index,
     const Factor &factor) {
   if (rec::isConstant(factor.key, 0))
     return;
   for (auto &[i, known] : terms) {
-    if (i != index)
+    if (i != index || known.at != factor.at)
       continue;
     if (known.value == factor.value) {
       known.key = values.add(known.key, factor.key);
@@ -220,6 +297,7 @@ void FormAlgebra::accumulate(SmallVectorImpl<std::pair<unsigned, Value>> &terms,
 
 LinearForm FormAlgebra::add(const LinearForm &a, const LinearForm &b) {
   LinearForm sum = a;
+  sum.summed = values.getOrder().unite(a.summed, b.summed);
   for (const auto &[i, factor] : b.states)
     accumulate(sum.states, i, factor);
   for (const auto &[i, factor] : b.rows)
@@ -262,15 +340,15 @@ LinearForm FormAlgebra::scale(LinearForm form, const Factor &factor,
 
 LinearForm FormAlgebra::select(LinearForm form, Value condition, bool negated) {
   bool onKey = axes.onlyKey(condition);
-  auto choose = [&](Value taken) {
-    Value zero = values.real(0);
-    return negated ? values.map(MapKind::Where, {condition, zero, taken})
-                   : values.map(MapKind::Where, {condition, taken, zero});
+  auto choose = [&](Value taken, const Place &at = {}) {
+    Value zero = values.real(0), here = pick(condition, at);
+    return negated ? values.map(MapKind::Where, {here, zero, taken})
+                   : values.map(MapKind::Where, {here, taken, zero});
   };
   for (auto *terms : {&form.states, &form.rows})
     for (auto &[i, factor] : *terms) {
       if (onKey)
-        factor.key = choose(factor.key);
+        factor.key = choose(factor.key, factor.at);
       else
         factor.value = choose(factor.value ? factor.value : values.real(1));
     }

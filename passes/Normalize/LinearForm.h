@@ -19,15 +19,31 @@ struct Obstacle {
   std::string help = {};
 };
 
-/// A coefficient as a product of a function of key axes and one of value axes.
-/// A factor without axes counts as key; a null `value` is one.
+/// A read with axes that no state has is a row for each position along them; a
+/// token takes at most so many rows of one read, or outer products of one sum.
+constexpr int64_t mostRows = 64;
+
+/// One position along each of some axes.
+using Place = llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>, 1>;
+
+/// All positions along `axes`, the last axis fastest.
+llvm::SmallVector<Place, 0> placesAlong(llvm::ArrayRef<mlir::StringAttr> axes,
+                                        const rec::AxisOrder &order);
+/// Their number.
+int64_t countPlaces(llvm::ArrayRef<mlir::StringAttr> axes,
+                    const rec::AxisOrder &order);
+
+/// A coefficient as a product of a function of value axes and one of all other
+/// axes. A factor without axes counts as key; a null `value` is one. It is zero
+/// away from the place `at`, whose axes `key` lacks.
 struct Factor {
   mlir::Value key;
   mlir::Value value;
+  Place at = {};
 };
 
 /// The axes of a stage: `value` axes are common to its states, each state's
-/// other axes are its key axes.
+/// other axes are its key axes. Axes that no state has count as key axes.
 struct StageAxes {
   llvm::SmallVector<mlir::StringAttr> value;
   llvm::SmallVector<mlir::StringAttr> key; // the union over the states
@@ -39,23 +55,28 @@ struct StageAxes {
   bool onlyValue(mlir::Value v) const;
 };
 
-/// An affine expression in a stage's states (as the token began) and rows.
+/// An affine expression in a stage's states (as the token began) and rows: sum
+/// of key * value * S_j over `states`, sum of key * value * x_r over `rows`,
+/// plus `constant`.
 ///
-/// Not contracted, it is a matrix: sum of key * value * S_j over `states`, sum
-/// of key * value * x_r over `rows`, plus `constant`. Contracted, it is a
-/// vector on value axes: the keys of `states` are what the state is contracted
-/// with, those of `rows` are scalars; `scalars` are coefficients, on value
-/// axes, of reads that contract every axis.
+/// The terms of `states` are summed over the axes `summed`, which the value
+/// does not have; what other axes it has besides value axes are open. With none
+/// open it is contracted, a vector on value axes: the keys of `rows` are then
+/// scalars, and `scalars` are coefficients, on value axes, of reads that
+/// contract every axis.
 struct LinearForm {
   bool contracted = false;
+  llvm::SmallVector<mlir::StringAttr> summed;
   llvm::SmallVector<std::pair<unsigned, Factor>> states;
   llvm::SmallVector<std::pair<unsigned, Factor>> rows;
   llvm::SmallVector<std::pair<unsigned, mlir::Value>> scalars;
   mlir::Value constant; // null: zero
+
+  /// A read of the states, along all key axes or some.
+  bool isRead() const { return contracted || !summed.empty(); }
 };
 
-/// Arithmetic on forms. Operations that leave the class return nothing and
-/// leave the reason in `obstacle`.
+/// Arithmetic on forms. Operations that leave the class return nothing.
 class FormAlgebra {
 public:
   FormAlgebra(rec::ValueBuilder &values, const StageAxes &axes)
@@ -77,6 +98,11 @@ public:
   LinearForm select(LinearForm form, mlir::Value condition, bool negated);
 
   Factor multiply(const Factor &a, const Factor &b);
+  /// The value at a place along those of its axes that are there.
+  mlir::Value pick(mlir::Value value, const Place &at);
+  /// The same; what has key and value axes there is looked into, so that it
+  /// shows as a product if it is one.
+  mlir::Value pickWithin(mlir::Value value, const Place &at);
   void accumulate(llvm::SmallVectorImpl<std::pair<unsigned, Factor>> &terms,
                   unsigned index, const Factor &factor);
   void
@@ -86,6 +112,7 @@ public:
 private:
   std::optional<Factor> separateNew(mlir::Value coefficient);
   bool decomposeNew(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
+  bool decomposeSum(mlir::Operation *sum, llvm::SmallVectorImpl<Factor> &terms);
   void addTerm(llvm::SmallVectorImpl<Factor> &terms, const Factor &term);
 
   rec::ValueBuilder &values;

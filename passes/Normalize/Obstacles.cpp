@@ -140,8 +140,56 @@ Obstacle readsDiffer(Operation *read, ArrayRef<StringAttr> over,
           "outputs may differ"};
 }
 
-Obstacle fullRankTerm(Value term, const StageAxes &axes, Location use) {
+Obstacle readLeavesKey(Operation *read, StringAttr key) {
+  return {read->getLoc(),
+          "this read leaves `" + key.str() +
+              "` open, an axis that the reads that feed writes sum over",
+          "sum over `" + key.str() + "` here, too"};
+}
+
+Obstacle tooManyRows(Operation *read, ArrayRef<StringAttr> open,
+                     const rec::AxisOrder &order) {
+  std::string along = listAxes(open);
+  return {read->getLoc(),
+          "this read of the state gives a row for each position along " +
+              along + ", " + std::to_string(countPlaces(open, order)) +
+              " at a token: matrix products over chunks take at most " +
+              std::to_string(mostRows),
+          "make " + along + " smaller, or sum over it: `w @ (q @ S)`"};
+}
+
+/// The axes of a sum within a term that adds up more outer products than a
+/// token may have.
+static SmallVector<StringAttr> longSum(Value term, const StageAxes &axes,
+                                       const rec::AxisOrder &order) {
+  Operation *op = term.getDefiningOp();
+  if (!op || axes.onlyKey(term) || axes.onlyValue(term))
+    return {};
+  SmallVector<StringAttr> over;
+  if (auto product = dyn_cast<rec::ContractOp>(op))
+    over = rec::stringsOf(product.getAxes());
+  else if (auto sum = dyn_cast<rec::ReduceOp>(op))
+    over = rec::stringsOf(sum.getAxes());
+  if (countPlaces(over, order) > mostRows)
+    return over;
+  for (Value operand : op->getOperands())
+    if (auto found = longSum(operand, axes, order); !found.empty())
+      return found;
+  return {};
+}
+
+Obstacle fullRankTerm(Value term, const StageAxes &axes,
+                      const rec::AxisOrder &order, Location use) {
   auto [keys, values] = split(term, axes);
+  if (auto over = longSum(term, axes, order); !over.empty()) {
+    std::string along = listAxes(over);
+    return {placeOf(term, use),
+            describe(term, "this term") + " adds up outer products along " +
+                along + ", " + std::to_string(countPlaces(over, order)) +
+                " at a token: matrix products over chunks take at most " +
+                std::to_string(mostRows),
+            "make " + along + " smaller"};
+  }
   return {placeOf(term, use),
           describe(term, "this term") + " over [" +
               listAxes(rec::axesOf(term)) +

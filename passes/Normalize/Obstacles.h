@@ -44,9 +44,17 @@ Obstacle readsDiffer(mlir::Operation *read,
                      llvm::ArrayRef<mlir::StringAttr> over,
                      llvm::ArrayRef<mlir::StringAttr> others);
 
-/// A matrix is added that is no outer product.
+/// A read leaves a key axis of its state open.
+Obstacle readLeavesKey(mlir::Operation *read, mlir::StringAttr key);
+
+/// A read along open axes is more rows than a token may have.
+Obstacle tooManyRows(mlir::Operation *read,
+                     llvm::ArrayRef<mlir::StringAttr> open,
+                     const rec::AxisOrder &order);
+
+/// A matrix is added that is no sum of a few outer products.
 Obstacle fullRankTerm(mlir::Value term, const StageAxes &axes,
-                      mlir::Location use);
+                      const rec::AxisOrder &order, mlir::Location use);
 
 /// States of the stage do not share their factors on value axes.
 Obstacle decaysDiffer(llvm::StringRef state, mlir::Value factor,

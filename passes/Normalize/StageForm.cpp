@@ -72,7 +72,8 @@ bool StageForm::mayUse(Operation *op, Value coefficient) const {
 
 /// The value becomes an output of the stage: a row, or rows further up.
 bool StageForm::materialise(Value value) {
-  if (!isDependent(value) || opaque.count(value) || outputRows.count(value))
+  if (!isDependent(value) || opaque.count(value) || outputRows.count(value) ||
+      llvm::is_contained(llvm::make_first_range(rewritten), value))
     return true;
   auto it = forms.find(value);
   if (it == forms.end())
@@ -85,6 +86,8 @@ bool StageForm::materialise(Value value) {
   Operation *op = value.getDefiningOp();
   if (auto state = dyn_cast<rec::StateOp>(op))
     return reject(usedWhole(state));
+  if (it->second.isRead() && !isa<rec::MapOp>(op))
+    return materialiseOpen(value, it->second);
   for (Value operand : usedValues(op))
     if (!materialise(operand))
       return false;
@@ -183,6 +186,8 @@ void StageForm::visit(Operation *op) {
   }
   if (auto map = dyn_cast<rec::MapOp>(op)) {
     visitMap(map);
+  } else if (auto pick = dyn_cast<rec::PickOp>(op)) {
+    visitPick(pick);
   } else if (auto contract = dyn_cast<rec::ContractOp>(op)) {
     bool left = isDependent(contract.getLhs());
     if (left && isDependent(contract.getRhs()))
@@ -205,24 +210,25 @@ void StageForm::visit(Operation *op) {
 
 bool StageForm::visitMap(rec::MapOp op) {
   Value result = op.getResult();
-  auto formOf = [&](Value v) { return forms.find(v)->second; };
+  Obstacle why{op.getLoc(), ""};
+  auto formOf = [&](int i) {
+    return meet(op.getOperand(i), axesOf(result), why);
+  };
   auto dependent = [&](int i) { return isDependent(op.getOperand(i)); };
   switch (op.getKind()) {
   case MapKind::Neg:
-    forms[result] = algebra.negate(formOf(op.getOperand(0)));
+    forms[result] = algebra.negate(*formOf(0));
     return true;
   case MapKind::Add:
   case MapKind::Sub: {
     bool subtract = op.getKind() == MapKind::Sub;
     std::optional<LinearForm> sides[2];
-    bool needMatrix = !axes.onlyValue(result);
     for (int i : {0, 1}) {
       if (!dependent(i))
         continue;
-      LinearForm form = formOf(op.getOperand(i));
-      sides[i] = needMatrix ? asMatrix(form, op) : form;
+      sides[i] = formOf(i);
       if (!sides[i])
-        return makeOpaque(op, "the state has other axes here");
+        return makeOpaque(op, why);
       if (subtract && i == 1)
         sides[i] = algebra.negate(*sides[i]);
     }
@@ -242,13 +248,13 @@ bool StageForm::visitMap(rec::MapOp op) {
   case MapKind::Mul:
     if (dependent(0) && dependent(1))
       return makeOpaque(op, "a product of two values that read the state");
-    return scaleBy(op, formOf(op.getOperand(dependent(0) ? 0 : 1)),
+    return scaleBy(op, op.getOperand(dependent(0) ? 0 : 1),
                    op.getOperand(dependent(0) ? 1 : 0));
   case MapKind::Div:
     if (dependent(1))
       return makeOpaque(op, "a division by a value that reads the state");
     return scaleBy(
-        op, formOf(op.getOperand(0)),
+        op, op.getOperand(0),
         values.map(MapKind::Div, {values.real(1), op.getOperand(1)}));
   case MapKind::Where: {
     Value condition = op.getOperand(0);
@@ -262,11 +268,9 @@ bool StageForm::visitMap(rec::MapOp op) {
     for (int i : {1, 2}) {
       Value branch = op.getOperand(i);
       if (dependent(i)) {
-        LinearForm form = formOf(branch);
-        std::optional<LinearForm> side =
-            sum.contracted ? form : asMatrix(form, op);
+        std::optional<LinearForm> side = formOf(i);
         if (!side)
-          return makeOpaque(op, "the state has other axes here");
+          return makeOpaque(op, why);
         sum = algebra.add(sum, algebra.select(*side, condition, i == 2));
         continue;
       }
@@ -286,29 +290,10 @@ bool StageForm::visitMap(rec::MapOp op) {
   }
 }
 
-/// A vector spread over key axes: a row written with a key of ones.
-std::optional<LinearForm> StageForm::asMatrix(const LinearForm &form,
-                                              Operation *op) {
-  if (!form.contracted)
-    return form;
-  SmallVector<StringAttr> keys;
-  for (StringAttr axis : axesOf(op->getResult(0))) {
-    if (axes.isValue(axis))
-      continue;
-    if (!llvm::is_contained(axes.key, axis))
-      return std::nullopt;
-    keys.push_back(axis);
-  }
-  LinearForm matrix;
-  unsigned row = makeRow(form, op->getLoc());
-  matrix.rows.push_back({row, Factor{values.splat(1, keys), Value()}});
-  return matrix;
-}
-
 /// Adds a state-free value; a matrix becomes rows with keys at once, so that
 /// later reads of this token meet vectors only.
 LinearForm StageForm::withConstant(LinearForm form, Value constant) {
-  if (form.contracted)
+  if (form.isRead())
     return algebra.addConstant(std::move(form), constant);
   SmallVector<Factor> terms;
   if (!algebra.decompose(constant, terms))
@@ -321,13 +306,17 @@ LinearForm StageForm::withConstant(LinearForm form, Value constant) {
   return form;
 }
 
-bool StageForm::scaleBy(Operation *op, const LinearForm &form, Value factor) {
+bool StageForm::scaleBy(Operation *op, Value scaled, Value factor) {
   if (!mayUse(op, factor))
     return makeOpaque(op, "a value of a later stage scales the state");
   std::optional<Factor> parts = algebra.separate(factor);
   if (!parts)
     return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
-  if (!form.contracted || axesOf(parts->key).empty()) {
+  const LinearForm form = forms.find(scaled)->second;
+  bool staysWithin = llvm::all_of(axesOf(parts->key), [&](StringAttr axis) {
+    return rec::hasAxis(scaled, axis);
+  });
+  if (!form.isRead() || staysWithin) {
     forms[op->getResult(0)] = algebra.scale(form, *parts, factor);
     return true;
   }
@@ -337,9 +326,27 @@ bool StageForm::scaleBy(Operation *op, const LinearForm &form, Value factor) {
     vector = algebra.scale(form, {values.real(1), parts->value}, parts->value);
     scaledAt.insert({parts->value, placeOf(factor, op->getLoc())});
   }
-  LinearForm matrix;
-  matrix.rows.push_back({makeRow(vector, op->getLoc()), {parts->key, Value()}});
-  forms[op->getResult(0)] = matrix;
+  Obstacle why{op->getLoc(), ""};
+  std::optional<LinearForm> rows = asRows(scaled, vector, why);
+  if (!rows)
+    return makeOpaque(op, why);
+  forms[op->getResult(0)] =
+      algebra.scale(*rows, {parts->key, Value()}, parts->key);
+  return true;
+}
+
+/// A position along an axis that no state has. Along a state's key axis it is a
+/// read.
+bool StageForm::visitPick(rec::PickOp op) {
+  StringAttr axis = op.getAxisAttr();
+  int64_t index = static_cast<int64_t>(op.getIndex());
+  if (axes.isValue(axis))
+    return makeOpaque(op, "a position along a value axis of the state");
+  if (llvm::is_contained(axes.key, axis))
+    return read(op, op.getOperand(), values.oneHot(axis, index), {axis});
+  LinearForm form = at(forms.find(op.getOperand())->second, {{axis, index}});
+  forms[op.getResult()] =
+      axes.onlyValue(op.getResult()) ? closed(std::move(form)) : form;
   return true;
 }
 

@@ -68,6 +68,9 @@ public:
             const llvm::BitVector &stage,
             llvm::ArrayRef<mlir::StringAttr> valueAxes);
 
+  /// Outputs may leave key axes of a state open: a row for each position along
+  /// them, which reads of every key axis do not need.
+  void splitKeys() { keysMaySplit = true; }
   /// True if the normal form exists; otherwise `obstacle()` says why not.
   bool build();
   const Obstacle &obstacle() const { return *problem; }
@@ -100,20 +103,26 @@ private:
   // The walk (StageForm.cpp).
   void visit(mlir::Operation *op);
   bool visitMap(rec::MapOp op);
-  bool visitSum(mlir::Operation *op, mlir::Value form, mlir::Value factor,
+  bool visitPick(rec::PickOp op);
+  bool visitSum(mlir::Operation *op, mlir::Value summed, mlir::Value factor,
                 llvm::ArrayRef<mlir::StringAttr> over);
-  bool read(mlir::Operation *op, const LinearForm &form, mlir::Value factor,
+  bool read(mlir::Operation *op, mlir::Value summed, mlir::Value factor,
             llvm::ArrayRef<mlir::StringAttr> over);
   bool readEverywhere(mlir::Operation *op, mlir::Value summed,
                       mlir::Value factor,
                       llvm::ArrayRef<mlir::StringAttr> over);
   bool readScalar(mlir::Operation *op, const LinearForm &form,
                   mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
-  bool readAcross(mlir::Operation *op, const LinearForm &form,
-                  mlir::Value factor, llvm::ArrayRef<mlir::StringAttr> over);
-  bool scaleBy(mlir::Operation *op, const LinearForm &form, mlir::Value factor);
-  std::optional<LinearForm> asMatrix(const LinearForm &form,
-                                     mlir::Operation *op);
+  bool sumsEveryKey(const LinearForm &form,
+                    llvm::ArrayRef<mlir::StringAttr> over) const;
+  bool readAcross(mlir::Operation *op, mlir::Value summed, mlir::Value factor,
+                  llvm::ArrayRef<mlir::StringAttr> over);
+  mlir::Value acrossAt(mlir::Operation *op, mlir::Value summed, Factor with,
+                       const Place &place);
+  mlir::Value across(const LinearForm &form, const Factor &with,
+                     llvm::ArrayRef<mlir::StringAttr> along,
+                     mlir::Location location);
+  bool scaleBy(mlir::Operation *op, mlir::Value scaled, mlir::Value factor);
   LinearForm withConstant(LinearForm form, mlir::Value constant);
   bool reject(mlir::Operation *op, const llvm::Twine &message);
   bool reject(const Obstacle &why);
@@ -125,7 +134,24 @@ private:
   }
   bool mayUse(mlir::Operation *op, mlir::Value coefficient) const;
 
-  // Rows and updates (StageForm.cpp).
+  // Open axes (OpenAxes.cpp).
+  llvm::SmallVector<mlir::StringAttr> openAxes(mlir::Value value) const;
+  LinearForm at(const LinearForm &form, const Place &place);
+  LinearForm closed(LinearForm form);
+  mlir::StringAttr openKey(mlir::Value value, const LinearForm &form) const;
+  std::optional<LinearForm> asRows(mlir::Value value, const LinearForm &form,
+                                   Obstacle &why);
+  std::optional<LinearForm>
+  meet(mlir::Value value, llvm::ArrayRef<mlir::StringAttr> axes, Obstacle &why);
+  LinearForm rowsAt(mlir::Value value, const LinearForm &form);
+  bool materialiseOpen(mlir::Value value, const LinearForm &form);
+  mlir::Value assemble(llvm::ArrayRef<mlir::Value> parts,
+                       llvm::ArrayRef<mlir::StringAttr> along,
+                       llvm::ArrayRef<mlir::StringAttr> summed);
+  mlir::Value placeholder(mlir::Location location,
+                          llvm::ArrayRef<mlir::StringAttr> axes);
+
+  // Rows and updates (StageUpdates.cpp).
   unsigned makeRow(const LinearForm &form, mlir::Location location);
   unsigned freeRow(mlir::Value value, mlir::Location location);
   bool finishUpdate(unsigned member);
@@ -160,6 +186,7 @@ private:
   mlir::Value decay;
   Phase phase = Phase::Walk;
   bool decayKnown = false;
+  bool keysMaySplit = false;
   bool contractsKeys = false;
   llvm::DenseMap<mlir::Value, mlir::Location> scaledAt; // factors of reads
   std::optional<Obstacle> problem;

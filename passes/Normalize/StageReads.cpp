@@ -22,78 +22,93 @@ static std::string listAxes(ArrayRef<StringAttr> axes) {
   return text + "]";
 }
 
+static SmallVector<StringAttr> without(ArrayRef<StringAttr> axes,
+                                       ArrayRef<StringAttr> others) {
+  SmallVector<StringAttr> left(axes);
+  llvm::erase_if(
+      left, [&](StringAttr axis) { return llvm::is_contained(others, axis); });
+  return left;
+}
+
+bool StageForm::sumsEveryKey(const LinearForm &form,
+                             ArrayRef<StringAttr> over) const {
+  return llvm::all_of(form.states, [&](const auto &term) {
+    return llvm::all_of(keyAxes(term.first), [&](StringAttr axis) {
+      return llvm::is_contained(over, axis);
+    });
+  });
+}
+
 bool StageForm::visitSum(Operation *op, Value summed, Value factor,
                          ArrayRef<StringAttr> over) {
   const LinearForm form = forms.find(summed)->second;
   if (factor && !mayUse(op, factor))
     return makeOpaque(op, "the state is read with a value of a later stage");
-  bool anyValue = llvm::any_of(over, [&](StringAttr a) { return axes.isValue(a); });
-  if (!anyValue)
-    return read(op, form, factor, over);
-  bool anyKey = llvm::any_of(over, [&](StringAttr a) { return !axes.isValue(a); });
+  auto isValue = [&](StringAttr axis) { return axes.isValue(axis); };
+  if (llvm::none_of(over, isValue))
+    return read(op, summed, factor, over);
+  bool anyKey = !llvm::all_of(over, isValue);
   bool allValue = !anyKey && over.size() == axes.value.size();
-  if (allValue && !form.contracted)
-    return readAcross(op, form, factor, over);
-  if (allValue && slice.contains(op))
+  if (!form.isRead() && (allValue || !slice.contains(op))) {
+    bool keysFirst = anyKey && sumsEveryKey(form, over) &&
+                     (!factor || algebra.separate(factor));
+    return keysFirst ? readEverywhere(op, summed, factor, over)
+                     : readAcross(op, summed, factor, over);
+  }
+  if (allValue && form.contracted && slice.contains(op))
     return readScalar(op, form, factor, over);
-  if (anyKey && !form.contracted)
+  if (anyKey && slice.contains(op))
     return readEverywhere(op, summed, factor, over);
   return makeOpaque(op, "the state, or a read of it, is summed along " +
                             listAxes(over) +
                             ", which the stage's other reads keep apart");
 }
 
-/// Contracts every key axis: the result is a vector on the value axes.
-bool StageForm::read(Operation *op, const LinearForm &form, Value factor,
+/// Contracts axes that are no value axes: the result is a vector on the value
+/// axes, with the axes that are left open.
+bool StageForm::read(Operation *op, Value summed, Value factor,
                      ArrayRef<StringAttr> over) {
-  if (form.contracted) {
-    Value summed = factor ? values.reduce(rec::ReduceKind::Sum, factor, over)
-                          : values.real(1);
-    return scaleBy(op, form, summed);
-  }
-  std::optional<Factor> parts =
-      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
+  if (!factor)
+    factor = values.real(1);
+  std::optional<Factor> parts = algebra.separate(factor);
   if (!parts)
     return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+  Obstacle why{op->getLoc(), ""};
+  std::optional<LinearForm> form = meet(summed, axesOf(parts->key), why);
+  if (!form)
+    return makeOpaque(op, why);
   LinearForm result;
-  result.contracted = true;
-  for (const auto &[state, known] : form.states) {
+  result.contracted = axes.onlyValue(op->getResult(0));
+  result.summed = form->summed;
+  for (const auto &[state, known] : form->states) {
     Factor product = algebra.multiply(known, *parts);
-    SmallVector<StringAttr> keys = keyAxes(state), others;
-    for (StringAttr axis : keys)
-      if (!llvm::is_contained(over, axis))
-        return makeOpaque(op, readsDiffer(op, over, keys));
-    for (StringAttr axis : axesOf(product.key))
-      if (!llvm::is_contained(keys, axis)) {
-        if (!llvm::is_contained(over, axis))
-          return makeOpaque(op, "the read leaves the key axis `" +
-                                    axis.getValue() + "` open");
-        others.push_back(axis);
-      }
-    Value coefficient =
-        values.reduce(rec::ReduceKind::Sum, product.key, others);
+    SmallVector<StringAttr> keys = keyAxes(state), summedKeys, others;
+    Value coefficient = product.key;
     for (StringAttr axis : over)
-      if (!llvm::is_contained(keys, axis) && !llvm::is_contained(others, axis))
-        coefficient = values.mul(
-            coefficient,
-            values.real(static_cast<double>(values.getOrder().size(axis))));
-    algebra.accumulate(result.states, state,
-                       {values.spread(coefficient, keys), product.value});
-    contractsKeys |= !keys.empty();
+      (llvm::is_contained(keys, axis) ? summedKeys : others).push_back(axis);
+    contractsKeys |= !summedKeys.empty();
+    result.summed = values.getOrder().unite(result.summed, summedKeys);
+    coefficient = values.contract(coefficient, values.real(1), others);
+    algebra.accumulate(result.states, state, {coefficient, product.value});
   }
-  for (const auto &[row, known] : form.rows) {
-    Value scalar = values.contract(known.key, parts->key, over);
-    if (!axesOf(scalar).empty())
-      return makeOpaque(op, "the read leaves a key axis open");
+  for (const auto &[row, known] : form->rows) {
+    SmallVector<StringAttr> left(over);
+    Place at;
+    for (const auto &[axis, index] : known.at)
+      if (llvm::is_contained(left, axis))
+        llvm::erase(left, axis);
+      else
+        at.push_back({axis, index});
+    Value key =
+        values.contract(known.key, algebra.pick(parts->key, known.at), left);
     Value onValue = algebra.multiply(known, *parts).value;
-    algebra.accumulate(result.rows, row, {scalar, onValue});
+    algebra.accumulate(result.rows, row, {key, onValue, at});
   }
-  if (form.constant)
-    result.constant = values.contract(form.constant,
-                                      factor ? factor : values.real(1), over);
-  if (result.constant && !axes.onlyValue(result.constant))
-    return makeOpaque(op, "the read leaves a key axis open");
-  forms[op->getResult(0)] = result;
+  if (form->constant)
+    result = withConstant(std::move(result),
+                          values.contract(form->constant, factor, over));
+  forms[op->getResult(0)] =
+      result.contracted ? closed(std::move(result)) : result;
   return true;
 }
 
@@ -107,17 +122,19 @@ bool StageForm::readEverywhere(Operation *op, Value summed, Value factor,
   SmallVector<StringAttr> keys, rest;
   for (StringAttr axis : over)
     (axes.isValue(axis) ? rest : keys).push_back(axis);
-  if (rest.size() != axes.value.size())
+  if (slice.contains(op) && rest.size() != axes.value.size())
     return makeOpaque(op, readsDiffer(op, over, axes.key));
   Value vector = values.contract(parts->key, summed, keys);
   if (slice.contains(op))
     slice.insert(vector.getDefiningOp());
   if (!forms.count(vector) && !opaque.count(vector))
-    read(vector.getDefiningOp(), forms.find(summed)->second, parts->key, keys);
+    read(vector.getDefiningOp(), summed, parts->key, keys);
   if (problem)
     return false;
   if (slice.contains(op) && forms.count(vector)) {
     LinearForm form = forms.find(vector)->second;
+    if (!form.contracted)
+      return makeOpaque(op, readsDiffer(op, over, axes.key));
     return readScalar(op, form, parts->value, rest);
   }
   if (!materialise(vector))
@@ -145,8 +162,8 @@ bool StageForm::readScalar(Operation *op, const LinearForm &form, Value factor,
     if (form.constant)
       result.constant = values.contract(form.constant, weight, over);
   } else {
-    scalarList.push_back({makeRow(vectors, op->getLoc()),
-                          values.spread(weight, axes.value)});
+    scalarList.push_back(
+        {makeRow(vectors, op->getLoc()), values.spread(weight, axes.value)});
     result.scalars.push_back(
         {static_cast<unsigned>(scalarList.size() - 1), values.real(1)});
   }
@@ -154,37 +171,85 @@ bool StageForm::readScalar(Operation *op, const LinearForm &form, Value factor,
   return true;
 }
 
-/// Contracts the value axes: an output on the key axes.
-bool StageForm::readAcross(Operation *op, const LinearForm &form, Value factor,
+/// Contracts value axes and leaves key axes: an output. Value axes that are
+/// left, and axes that no state has, are taken position by position.
+bool StageForm::readAcross(Operation *op, Value summed, Value factor,
                            ArrayRef<StringAttr> over) {
-  std::optional<Factor> parts =
-      factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
-  if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
-  Across across;
-  across.replaced = op->getResult(0);
-  for (const auto &[state, known] : form.states) {
-    Factor product = algebra.multiply(known, *parts);
-    Value vector = values.spread(
-        product.value ? product.value : values.real(1), axes.value);
-    if (across.vector && across.vector != vector)
-      return makeOpaque(op, "states with different value factors are read at once");
-    across.vector = vector;
-    across.reads.push_back({state, product.key});
+  if (!factor)
+    factor = values.real(1);
+  SmallVector<StringAttr> apart = without(axes.value, over);
+  llvm::append_range(apart, without(values.getOrder().unite(openAxes(summed),
+                                                            openAxes(factor)),
+                                    axes.key));
+  if (countPlaces(apart, values.getOrder()) > mostRows)
+    return makeOpaque(op, tooManyRows(op, apart, values.getOrder()));
+  SmallVector<Value> parts;
+  for (const Place &place : placesAlong(apart, values.getOrder())) {
+    std::optional<Factor> here =
+        algebra.separate(algebra.pickWithin(factor, place));
+    if (!here)
+      return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+    Value part = acrossAt(op, summed, *here, place);
+    parts.push_back(values.reduce(rec::ReduceKind::Sum, part,
+                                  without(without(over, axes.value), apart)));
   }
-  for (const auto &[row, known] : form.rows) {
-    Factor product = algebra.multiply(known, *parts);
-    across.rows.push_back(
-        {row, product.key,
-         values.spread(product.value ? product.value : values.real(1),
-                       axes.value)});
-  }
-  if (form.constant)
-    across.value = values.contract(form.constant,
-                                   factor ? factor : values.real(1), over);
-  acrossList.push_back(across);
+  rewritten.push_back({op->getResult(0), assemble(parts, apart, over)});
   opaque.insert({op->getResult(0), readsDiffer(op, over, axes.key)});
   return true;
+}
+
+/// A place's part: all key axes are left.
+Value StageForm::acrossAt(Operation *op, Value summed, Factor with,
+                          const Place &place) {
+  SmallVector<StringAttr> along =
+      values.getOrder().unite(openAxes(summed), axesOf(with.key));
+  Place extra;
+  Value vector = with.value ? with.value : values.real(1);
+  for (const auto &[axis, index] : place) {
+    if (axes.isValue(axis))
+      vector = values.mul(vector, values.oneHot(axis, index));
+    else
+      extra.push_back({axis, index});
+    llvm::erase(along, axis);
+  }
+  with.value = values.spread(vector, axes.value);
+  return across(at(forms.find(summed)->second, extra), with, along,
+                op->getLoc());
+}
+
+/// The form contracted with a vector of all value axes. Terms with different
+/// value factors are reads of their own.
+Value StageForm::across(const LinearForm &form, const Factor &with,
+                        ArrayRef<StringAttr> along, Location location) {
+  llvm::MapVector<Value, Across> byVector;
+  auto vectorOf = [&](const Factor &known) {
+    return known.value ? values.mul(known.value, with.value) : with.value;
+  };
+  for (const auto &[state, known] : form.states) {
+    Across &across = byVector[vectorOf(known)];
+    across.reads.push_back({state, values.mul(known.key, with.key)});
+  }
+  for (auto &[vector, across] : byVector)
+    across.vector = vector;
+  if (byVector.empty())
+    byVector[Value()] = Across();
+  Across &first = byVector.front().second;
+  for (const auto &[row, known] : form.rows) {
+    Value key = algebra.multiply(known, {with.key, Value()}).key;
+    for (const auto &[axis, index] : known.at)
+      key = values.mul(key, values.oneHot(axis, index));
+    first.rows.push_back({row, key, vectorOf(known)});
+  }
+  if (form.constant)
+    first.value = values.contract(form.constant,
+                                  values.mul(with.key, with.value), axes.value);
+  Value sum;
+  for (auto &[vector, across] : byVector) {
+    across.replaced = placeholder(location, along);
+    acrossList.push_back(across);
+    sum = sum ? values.add(sum, across.replaced) : across.replaced;
+  }
+  return sum;
 }
 
 } // namespace trowel

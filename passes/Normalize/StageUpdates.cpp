@@ -78,6 +78,13 @@ bool StageForm::finishUpdate(unsigned member) {
     form = it->second;
   else
     form = withConstant(form, next); // forgets the state altogether
+  if (form.isRead() && !form.contracted) {
+    Obstacle why{next.getLoc(), ""};
+    std::optional<LinearForm> rows = asRows(next, form, why);
+    if (!rows)
+      return reject(why);
+    form = *rows;
+  }
   if (form.contracted) {
     // The state has no key axes: reads of such states are its transition.
     LinearForm matrix, rest;
@@ -94,7 +101,8 @@ bool StageForm::finishUpdate(unsigned member) {
     form = matrix;
   }
   if (form.constant)
-    return reject(fullRankTerm(form.constant, axes, next.getLoc()));
+    return reject(fullRankTerm(form.constant, axes, values.getOrder(),
+                               next.getLoc()));
   return addTransitions(member, form) && addWrites(member, form);
 }
 
@@ -127,7 +135,11 @@ bool StageForm::addWrites(unsigned member, const LinearForm &form) {
       written = scaledRow(row, scale);
       scale = Value();
     }
-    writeList.push_back({member, written, factor.key, scale});
+    Value key = factor.key;
+    for (const auto &[axis, index] : factor.at)
+      key = values.mul(key, values.oneHot(axis, index));
+    writeList.push_back(
+        {member, written, values.spread(key, keyAxes(member)), scale});
   }
   return true;
 }

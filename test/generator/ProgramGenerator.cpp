@@ -44,19 +44,30 @@ struct Pool {
   const char *name, *axes;
   enum Kind { Vector, Value, Factor, Small } kind;
 };
-const Pool pool[] = {{"q0", "K", Pool::Vector},  {"q1", "K", Pool::Vector},
-                     {"k0", "K", Pool::Vector},  {"k1", "K", Pool::Vector},
-                     {"k2", "K", Pool::Vector},  {"v0", "V", Pool::Value},
-                     {"v1", "V", Pool::Value},   {"v2", "V", Pool::Value},
-                     {"r0", "V", Pool::Vector},  {"r1", "V", Pool::Vector},
-                     {"a0", "", Pool::Factor},   {"a1", "", Pool::Factor},
-                     {"ak0", "K", Pool::Factor}, {"ak1", "K", Pool::Factor},
-                     {"av0", "V", Pool::Factor}, {"c0", "", Pool::Small},
-                     {"c1", "", Pool::Small},    {"ck0", "K", Pool::Small},
-                     {"cv0", "V", Pool::Small}};
+const Pool pool[] = {{"q0", "K", Pool::Vector},   {"q1", "K", Pool::Vector},
+                     {"k0", "K", Pool::Vector},   {"k1", "K", Pool::Vector},
+                     {"k2", "K", Pool::Vector},   {"v0", "V", Pool::Value},
+                     {"v1", "V", Pool::Value},    {"v2", "V", Pool::Value},
+                     {"r0", "V", Pool::Vector},   {"r1", "V", Pool::Vector},
+                     {"a0", "", Pool::Factor},    {"a1", "", Pool::Factor},
+                     {"ak0", "K", Pool::Factor},  {"ak1", "K", Pool::Factor},
+                     {"av0", "V", Pool::Factor},  {"c0", "", Pool::Small},
+                     {"c1", "", Pool::Small},     {"ck0", "K", Pool::Small},
+                     {"cv0", "V", Pool::Small},   {"kn0", "NK", Pool::Vector},
+                     {"kn1", "NK", Pool::Vector}, {"vn0", "NV", Pool::Value},
+                     {"cn0", "N", Pool::Small},   {"j0", "J", Pool::Vector},
+                     {"j1", "J", Pool::Vector},   {"aj0", "J", Pool::Factor}};
 
 bool uses(const std::string &text, const std::string &name) {
   return std::regex_search(text, std::regex("\\b" + name + "\\b"));
+}
+
+/// "[K, V]" for "KV".
+std::string joined(const std::string &axes) {
+  std::string list;
+  for (char axis : axes)
+    list += (list.empty() ? "" : ", ") + std::string(1, axis);
+  return "[" + list + "]";
 }
 
 /// Builds the statements of one program.
@@ -74,12 +85,25 @@ private:
   }
   std::string matrix();
   std::string key() {
-    return pick({"k0", "k1", "k2", "k0", "k1", "k2[t - 1]"});
+    return pick({"k0", "k1", "k2", "k0", "k1", "k2[t - 1]"}) +
+           (threeAxes ? pick({" * j0", " * j1"}) : "");
   }
   std::string reader() { return pick({"q0", "q1", "k0", "k1", "k1[t - 2]"}); }
+  /// A read of a state, over its value axis.
+  std::string read() {
+    if (threeAxes && random.chance(0.5))
+      return "((" + reader() + " * j1) @ " + matrix() + ")";
+    return "(" + reader() + " @ " + matrix() + (threeAxes ? " @ j0)" : ")");
+  }
+  /// Several reads at once, over the axis N and the value axis.
+  std::string reads() {
+    return "(" + pick({"kn0", "kn1"}) + " @ " + matrix() + ")";
+  }
   std::string keyFactor() {
     if (hasScalarState && random.chance(0.3))
       return "sigmoid(m)";
+    if (threeAxes && random.chance(0.3))
+      return "aj0";
     return pick({"a0", "a1", "ak0", "ak1", "0.8", "(1 - c1)",
                  "where(c0 > 0.3, 0, a0)", "(0.8 + 0.1 * cos(prefix_sum(c1)))",
                  "0"});
@@ -88,8 +112,10 @@ private:
   void scalarState();
   std::string vectorTerm(bool mayRead);
   std::string write();
+  std::string severalWrites();
   void state();
   void statement();
+  void output(const std::string &axes, std::vector<std::string> terms);
   void outputs();
   void add(std::string head, std::vector<std::string> terms,
            std::string defines = "") {
@@ -101,9 +127,11 @@ private:
   RandomProgram program;
   int stateCount = 0, letCount = 0, outCount = 0;
   std::vector<std::string> matrices, vectors; // lets so far
-  bool acrossReads = false; // this program contracts V instead of K
-  bool strange = false;     // this program may leave the affine class
-  bool scalarReads = false; // writes may read a state along every axis
+  bool acrossReads = false;  // this program contracts V instead of K
+  bool strange = false;      // this program may leave the affine class
+  bool scalarReads = false;  // writes may read a state along every axis
+  bool severalReads = false; // reads and writes along an axis of their own
+  bool threeAxes = false;    // states have two key axes
   bool hasScalarState = false;
   std::string normaliser; // of a vector state, for outputs
 };
@@ -119,9 +147,10 @@ std::string Generator::matrix() {
 /// A term on the value axis: an input, a read of a state, a let or its delay.
 std::string Generator::vectorTerm(bool mayRead) {
   if (mayRead && random.chance(0.6)) {
-    std::string read = acrossReads
-                           ? "(" + matrix() + " @ " + pick({"r0", "r1"}) + ")"
-                           : "(" + reader() + " @ " + matrix() + ")";
+    std::string read =
+        acrossReads ? "(" + matrix() + " @ " + pick({"r0", "r1"}) + ")"
+        : severalReads && random.chance(0.3) ? "(cn0 @ " + reads() + ")"
+                                             : this->read();
     std::string scale = pick({"c0", "c1", "-c0", "0.5"});
     if (strange && random.chance(0.25))
       return "tanh" + read;
@@ -139,7 +168,21 @@ std::string Generator::vectorTerm(bool mayRead) {
   return pick({"v0", "v1", "v2", "c0 * v0", "cv0 * v1"});
 }
 
+/// Outer products summed over the axis N, with reads along it or without.
+std::string Generator::severalWrites() {
+  std::string inner =
+      pick({"vn0", "cn0 * vn0", "cn0 * v0", "where(cn0 > 0, vn0, 0)"});
+  int count = random.below(3);
+  for (int i = 0; i < count; ++i)
+    inner += pick({" + ", " - "}) + pick({"c0", "c1", "cn0"}) + " * " +
+             (random.chance(0.8) ? reads() : read());
+  return random.chance(0.7) ? "0.5 * kn0 @ (" + inner + ")"
+                            : "sum[N](cn0 * kn0 * (" + inner + "))";
+}
+
 std::string Generator::write() {
+  if (severalReads && random.chance(0.5))
+    return severalWrites();
   std::string inner;
   int count = 1 + random.below(3);
   for (int i = 0; i < count; ++i)
@@ -153,8 +196,8 @@ std::string Generator::write() {
 }
 
 void Generator::state() {
-  program.states.push_back("state S" + std::to_string(stateCount++) +
-                           " : f32[K, V]");
+  program.states.push_back("state S" + std::to_string(stateCount++) + " : f32" +
+                           joined(threeAxes ? "KJV" : "KV"));
 }
 
 /// A state on one axis, with a read of its own.
@@ -206,20 +249,32 @@ void Generator::statement() {
   }
 }
 
+void Generator::output(const std::string &axes,
+                       std::vector<std::string> terms) {
+  add("out o" + std::to_string(outCount++) + " : f32" + joined(axes) + " =",
+      std::move(terms));
+}
+
 void Generator::outputs() {
-  std::string read = "(" + pick({"q0", "q1"}) + " @ " + matrix() + ")";
-  std::vector<std::string> terms{read};
+  std::vector<std::string> terms{read()};
   if (random.chance(0.4))
-    terms.push_back("c0 * (q1 @ " + matrix() + ")");
+    terms.push_back("c0 * " + read());
   if (random.chance(0.3))
     terms.push_back("v0");
   if (!normaliser.empty() && random.chance(0.7))
     for (std::string &term : terms)
       term += " / " + normaliser;
-  add("out o" + std::to_string(outCount++) + " : f32[V] =", terms);
+  output("V", terms);
   if (random.chance(0.2))
-    add("out o" + std::to_string(outCount++) + " : f32[K] =",
-        {matrix() + " @ r0"});
+    output(threeAxes ? "KJ" : "K", {matrix() + " @ r0"});
+  if (severalReads && random.chance(0.5))
+    output("NV", {reads(), "vn0"});
+  if (severalReads && random.chance(0.3))
+    output("NK", {matrix() + " @ vn0"});
+  if (threeAxes && random.chance(0.3))
+    output("JV", {"q0 @ " + matrix()});
+  if (threeAxes && random.chance(0.3))
+    output("K", {"(j0 * r0) @ " + matrix()});
 }
 
 RandomProgram Generator::run() {
@@ -227,13 +282,16 @@ RandomProgram Generator::run() {
   program.valueSize = 1 + random.below(5);
   acrossReads = random.chance(0.15);
   strange = random.chance(0.2);
-  scalarReads = !acrossReads && random.chance(0.15);
+  severalReads = !acrossReads && random.chance(0.2);
+  threeAxes = !acrossReads && !severalReads && random.chance(0.15);
+  scalarReads = !acrossReads && !threeAxes && random.chance(0.15);
+  program.extraSize = 1 + random.below(3);
   int states = 1 + random.below(3), statements = 2 + random.below(7);
   for (int i = 0; i < states; ++i)
     state();
   if (random.chance(0.2))
     scalarState();
-  if (random.chance(0.25))
+  if (!threeAxes && random.chance(0.25))
     vectorState();
   int early = random.chance(0.3) ? random.below(statements) : -1;
   for (int i = 0; i < statements; ++i) {
@@ -263,9 +321,11 @@ std::string RandomProgram::text() const {
   for (const Pool &input : pool)
     if (uses(body, input.name))
       inputs += std::string("  in ") + input.name + " : f32" +
-                (*input.axes ? "[" + std::string(input.axes) + "]" : "") + "\n";
+                (*input.axes ? joined(input.axes) : "") + "\n";
   return "attention random(K = " + std::to_string(keySize) +
-         ", V = " + std::to_string(valueSize) + ") {\n" + inputs + body + "}\n";
+         ", V = " + std::to_string(valueSize) +
+         ", N = " + std::to_string(extraSize) +
+         ", J = " + std::to_string(extraSize) + ") {\n" + inputs + body + "}\n";
 }
 
 std::vector<RandomProgram> smallerPrograms(const RandomProgram &program) {
@@ -290,7 +350,8 @@ std::vector<RandomProgram> smallerPrograms(const RandomProgram &program) {
     result.push_back(without);
   }
   for (int64_t RandomProgram::*size :
-       {&RandomProgram::keySize, &RandomProgram::valueSize})
+       {&RandomProgram::keySize, &RandomProgram::valueSize,
+        &RandomProgram::extraSize})
     if (program.*size > 1) {
       RandomProgram smaller = program;
       smaller.*size = 1;
@@ -333,16 +394,19 @@ TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
   std::string text = program.text();
   Random random(program.seed ^ 0x5eed);
   auto sizeOf = [&](char axis) {
-    return axis == 'K' ? program.keySize : program.valueSize;
+    return axis == 'K'   ? program.keySize
+           : axis == 'V' ? program.valueSize
+                         : program.extraSize;
   };
   for (const Pool &input : pool) {
     std::vector<int64_t> shape{batch.batch, batch.tokens, batch.heads};
     for (const char *axis = input.axes; *axis; ++axis)
       shape.push_back(sizeOf(*axis));
     Tensor tensor(shape);
-    double scale = *input.axes
-                       ? 1 / std::sqrt(static_cast<double>(sizeOf(*input.axes)))
-                       : 1;
+    double scale = 1;
+    if (*input.axes)
+      scale /= std::sqrt(
+          static_cast<double>(sizeOf(std::string(input.axes).back())));
     for (double &x : tensor.data) {
       switch (input.kind) {
       case Pool::Vector:
@@ -372,7 +436,7 @@ TensorMap randomArguments(const RandomProgram &program, const Batch &batch) {
       size_t bracket = declaration.find('[');
       if (bracket != std::string::npos)
         for (char axis : declaration.substr(bracket))
-          if (axis == 'K' || axis == 'V')
+          if (axis >= 'J' && axis <= 'V')
             shape.push_back(sizeOf(axis));
       Tensor state(shape);
       for (double &x : state.data)

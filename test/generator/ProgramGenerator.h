@@ -3,7 +3,8 @@
 //
 // Random programs of a few statements over one to three matrix states, some
 // with a vector or a scalar state beside them, and their arguments: aliases,
-// copies, several reads, reads of every axis, values scaled on either side,
+// copies, several reads, reads of every axis, reads and writes along an axis of
+// their own, states with two key axes, values scaled on either side,
 // delays, running sums, conditions, loops, zero, negative and growing factors,
 // and rules that are not affine. Also programs with a mistake.
 #ifndef TROWEL_TEST_GENERATOR_PROGRAMGENERATOR_H
@@ -27,8 +28,8 @@ struct RandomStatement {
 
 struct RandomProgram {
   uint64_t seed = 0;
-  int64_t keySize = 1, valueSize = 1;
-  std::vector<std::string> states; // declarations
+  int64_t keySize = 1, valueSize = 1, extraSize = 1; // K; V; N and J
+  std::vector<std::string> states;                   // declarations
   std::vector<RandomStatement> statements;
 
   /// The `.trowel` text; inputs are declared as they are used.

@@ -31,7 +31,11 @@ const char *declarations = "in q, k, b, kk : f32[K]\n"
                            "in ak : f32[K]\n"
                            "in gk : f32[K] <= 0\n"
                            "in gv : f32[V] <= 0\n"
-                           "in cv : f32[V]\n";
+                           "in cv : f32[V]\n"
+                           "in j : f32[J]\n"
+                           "in kn : f32[N, K]\n"
+                           "in vn : f32[N, V]\n"
+                           "in bn : f32[N]\n";
 
 const Trap traps[] = {
     {"GrowingState",
@@ -181,6 +185,79 @@ const Trap traps[] = {
      "S\n"
      "Z = 0.5 * Z + 0.2 * P[t - 1] - 0.1 * kk * (kk @ Z)\n"
      "out o : f32[V] = q @ Z"},
+    {"ReadWithAnAxisOfItsOwn", "chunk",
+     "state S : f32[K, V]\n S *= exp(gk)\n S += 0.5 * k * (v - k @ S)\n"
+     "out o : f32[N, V] = kn @ S\n out p : f32[N, V] = tanh(kn @ S) + vn\n"
+     "out r : f32[V] = bn @ (kn @ S)"},
+    {"SeveralOuterProductsAtOnce", "chunk",
+     "state S : f32[K, V]\n S *= exp(gk)\n S += 0.5 * kn @ vn\n"
+     "S += sum[N](where(bn > 0, kn * (bn * vn), 0))\n"
+     "out o : f32[V] = q @ S"},
+    {"SeveralCorrectionsAtOnce", "chunk",
+     "state S : f32[K, V]\n S *= exp(gk)\n"
+     "S += 0.3 * kn @ (vn - kn @ S)\n out o : f32[V] = q @ S"},
+    {"SeveralCorrectionsElementByElement", "chunk",
+     "state S : f32[K, V]\n let r = kn @ S\n"
+     "S += sum[N](where(bn > 0, 0.4 * kn * bn * (vn - tanh(bn) * r), 0))\n"
+     "out o : f32[V] = q @ S\n out p : f32[N, V] = r"},
+    {"PicksOfSeveralReads", "chunk",
+     "state S : f32[K, V]\n let r = vn - 0.4 * (kn @ S)\n"
+     "S += 0.5 * k * (r[N = 0] - bn @ r)\n S -= 0.3 * kn[N = 1] * r[N = 1]\n"
+     "out o : f32[V] = q @ S\n out p : f32[V] = S[K = 2]"},
+    {"SeveralReadsBesideOne", "chunk",
+     "state S, Z : f32[K, V]\n"
+     "S = 0.9 * S + 0.3 * kn @ (vn - k @ S - 0.5 * (kn @ Z))\n"
+     "Z = 0.8 * Z - 0.2 * kn @ (kn @ S) + 0.3 * k * (v - k @ Z)\n"
+     "out o : f32[V] = q @ S\n out p : f32[N, V] = kn @ Z - bn * (q @ S)"},
+    {"SeveralDelayedReads", "chunk",
+     "state S : f32[K, V]\n let r = kn @ S\n"
+     "S = 0.9 * S + 0.3 * kn @ (vn - r[t - 1])\n out o : f32[V] = q @ S"},
+    {"ReadsThatLandInAnotherState", "chunk",
+     "in kj : f32[J, K]\n state S : f32[K, V]\n state Z : f32[J, V]\n"
+     "S = 0.9 * S + 0.3 * k * (v - j @ Z)\n Z = 0.5 * Z + 0.3 * kj @ S\n"
+     "out o : f32[V] = q @ S"},
+    {"MoreReadsThanATokenMayHave", "token",
+     "in kx : f32[X, K]\n in vx : f32[X, V]\n state S : f32[K, V]\n"
+     "S += 0.05 * kx @ (vx - kx @ S)\n out o : f32[V] = q @ S"},
+    {"MoreOuterProductsThanATokenMayHave", "scan",
+     "in kx : f32[X, K]\n in vx : f32[X, V]\n state S : f32[K, V]\n"
+     "S += 0.05 * kx @ vx\n out o : f32[V] = q @ S"},
+    {"ReadAlongOneKeyAxisThenAnother", "chunk",
+     "state S : f32[K, J, V]\n"
+     "S += 0.3 * k * j * (v - k @ S @ j)\n out o : f32[V] = q @ S @ j"},
+    {"PartialReadsAddedUp", "chunk",
+     "state S : f32[K, J, V]\n state Z : f32[J, V]\n"
+     "let r = 0.5 * (k @ S) - tanh(j) * (q @ S) + Z\n"
+     "S = exp(gk) * S + 0.3 * k * j * (v - r @ j)\n"
+     "Z = 0.7 * Z + 0.2 * j * (k @ S @ j)\n out o : f32[V] = r @ j"},
+    {"OutputsAlongOtherAxes", "chunk",
+     "state S : f32[K, J, V]\n S = exp(gk) * S\n"
+     "S += 0.3 * k * (j * v - k @ S)\n out o : f32[K, J] = S @ v\n"
+     "out p : f32[K] = (S @ v) @ j\n out r : f32[V] = (q * j) @ S\n"
+     "out u : f32[J] = q @ S @ v\n out w : f32[J] = (q * v) @ S\n"
+     "out x : f32[K] = tanh((S @ j) @ v)"},
+    {"OutputsThatLeaveKeyAxes", "chunk",
+     "state S : f32[K, J, V]\n S *= exp(gv)\n"
+     "S += 0.3 * k * j * (v - 0.5 * ((k * j) @ S))\n"
+     "out o : f32[J, V] = q @ S\n out p : f32[K, J] = S @ v\n"
+     "out r : f32[J] = q @ S @ v\n out u : f32[K] = (j * v) @ S\n"
+     "out w : f32[N, J, V] = kn @ S"},
+    {"SeveralOutputsAcrossTheValues", "chunk",
+     "state S : f32[K, V]\n S = exp(gk) * S\n"
+     "S += 0.3 * k * (v - k @ S) + 0.2 * kn @ vn\n"
+     "out o : f32[N, K] = S @ vn\n out p : f32[N] = (kn * vn) @ S\n"
+     "out r : f32 = (kn @ S) @ vn\n out u : f32[K] = (S @ vn) @ bn\n"
+     "out w : f32[K] = S @ (bn @ vn)"},
+    {"OutputAcrossStatesOfOtherFactors", "chunk",
+     "state S, Z : f32[K, V]\n S = 0.9 * S + 0.3 * k * (v - b @ Z)\n"
+     "Z = 0.8 * Z + 0.2 * kk * (vv - k @ S)\n"
+     "out o : f32[K] = (cv * S - bv * Z + kk * v) @ vv"},
+    {"OutputAcrossAStateThatIsZero", "chunk",
+     "state S : f32[K, V]\n S = 0 * S\n out o : f32[K] = S @ v\n"
+     "S += k * v\n out p : f32[K] = S @ vv"},
+    {"OutputReadByAReadOfTheState", "token",
+     "state S : f32[K, V]\n S += 0.3 * k * (v - k @ S)\n"
+     "out o : f32[K] = S @ tanh(v - k @ S)"},
     {"StaleState", "refused",
      "state S : f32[K, V]\n S += k * (v - k @ stale(S, 8))\n"
      "out o : f32[V] = q @ S"},
@@ -190,8 +267,9 @@ class Traps : public testing::TestWithParam<Trap> {};
 
 TEST_P(Traps, AreRightOrRefused) {
   const Trap &trap = GetParam();
-  Checked checked = checkText("attention trap(K = 5, V = 4) {\n" +
-                              std::string(declarations) + trap.body + "\n}\n");
+  Checked checked =
+      checkText("attention trap(K = 5, V = 4, J = 3, N = 2, X = 70) {\n" +
+                std::string(declarations) + trap.body + "\n}\n");
   if (std::string(trap.expected) == "refused") {
     EXPECT_FALSE(checked.program);
     EXPECT_NE(checked.messages().find("not supported yet"), std::string::npos);
