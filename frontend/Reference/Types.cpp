@@ -21,6 +21,14 @@ bool contains(const Interval &range, double x) {
   return aboveLow && belowHigh;
 }
 
+void roundOutputs(const Program &program, TensorMap &results) {
+  for (const Declaration &output : program.outputs) {
+    auto it = results.find(output.name);
+    if (it != results.end() && output.dtype != DType::F32)
+      roundToType(it->second, output.dtype);
+  }
+}
+
 Program inF32(Program program) {
   for (auto *list :
        {&program.inputs, &program.params, &program.states, &program.outputs})

@@ -34,6 +34,9 @@ inline FloatFormat formatOf(DType dtype) {
 /// Rounds every element as a cast to `dtype` does.
 void roundToType(Tensor &tensor, DType dtype);
 
+/// Rounds the outputs among `results` to the types that they are stored in.
+void roundOutputs(const Program &program, TensorMap &results);
+
 /// The program with every tensor but integers declared f32: its code rounds
 /// nothing when it is called.
 Program inF32(Program program);

@@ -192,17 +192,7 @@ TensorMap tensorsOf(const std::vector<cpu::Phase> &phases, int64_t tokens,
 
 //===--- Every program ----------------------------------------------------===//
 
-/// The meaning as the code hands it over.
-TensorMap roundedMeaning(const Program &program, const Batch &batch,
-                         const TensorMap &arguments) {
-  TensorMap meaning = evaluate(program, batch, arguments);
-  for (const Declaration &output : program.outputs)
-    if (output.dtype != DType::F32)
-      roundToType(meaning[output.name], output.dtype);
-  return meaning;
-}
-
-class CpuCalls : public testing::TestWithParam<std::string> {};
+class CpuPlaces : public testing::TestWithParam<std::string> {};
 
 void expectSameBits(const Program &program) {
   Derived derived = derive(program, 0);
@@ -225,7 +215,8 @@ void expectSameBits(const Program &program) {
   EXPECT_EQ(whole,
             runHead(*phases, T, arguments, 0, {0, chunk, chunk, 2 * chunk, T}))
       << program.name;
-  TensorMap meaning = roundedMeaning(program, batch, arguments);
+  TensorMap meaning = evaluate(program, batch, arguments);
+  roundOutputs(program, meaning);
   if (!(largestMagnitude(meaning) < 1e6))
     return;
   TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
@@ -240,16 +231,76 @@ void expectSameBits(const Program &program) {
   }
 }
 
-TEST_P(CpuCalls, GiveTheSameInAnyPlaceAndInParts) {
+TEST_P(CpuPlaces, GiveTheSameInAnyPlaceAndInParts) {
   for (const Program &program : checkedPrograms(GetParam()))
     expectSameBits(program);
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, CpuCalls, testing::ValuesIn(allPrograms()),
+INSTANTIATE_TEST_SUITE_P(Programs, CpuPlaces, testing::ValuesIn(allPrograms()),
                          [](const testing::TestParamInfo<std::string> &info) {
                            return std::regex_replace(
                                info.param, std::regex("[^A-Za-z0-9]"), "_");
                          });
+
+/// Delays of less and more than a chunk, a prefix sum, the position, several
+/// axes and integers.
+const char *const keeping = R"(attention keeping(K = 5, N = 3) {
+  in x : bf16[N, K]
+  in w : f16 in [0, 1]
+  in n : i32
+  param p : bf16[N, K] shared
+  state h : f32[K]
+  state c : f32
+  state S : bf16[N, K]
+  h = w * h + sum[N](p * (x[t - 2] - x[t - 70]))
+  c = 0.5 * c + n
+  S *= w
+  S += where(t % 5 == 0, 1, 0.5) * p * x
+  out o : bf16[K] = h + prefix_sum(w)
+  out i : i32 = n + t
+  out s : f32 = c
+  out r : f32[N, K] = S
+})";
+
+TEST(CpuCalls, KeepWhatTheyNeedFromCallToCall) {
+  Program program = checkedProgram(keeping);
+  auto phases = cpu::compilePhases(*derive(program, 16).module);
+  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  Batch batch;
+  batch.tokens = 150;
+  InputOptions options;
+  options.initialStates = true;
+  TensorMap arguments = generateInputs(program, batch, options);
+  auto whole = runHead(*phases, 150, arguments, 0);
+  EXPECT_EQ(whole, runHead(*phases, 150, arguments, 2));
+  EXPECT_EQ(whole, runHead(*phases, 150, arguments, 0, {16, 32, 112}));
+  TensorMap meaning = evaluate(program, batch, arguments);
+  roundOutputs(program, meaning);
+  TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
+  for (const std::vector<int64_t> &cuts : std::vector<std::vector<int64_t>>{
+           {}, {1, 3, 20, 21, 90}, {71, 72, 149}}) {
+    Comparison comparison = compare(
+        tensorsOf(*phases, 150, runHead(*phases, 150, arguments, 0, cuts)),
+        meaning, magnitudes);
+    EXPECT_LT(comparison.ratio, 5e-3) << comparison.name << comparison.reason;
+  }
+}
+
+TEST(CpuCalls, WithoutTokensPassStatesOn) {
+  Program program = checkedProgram(keeping);
+  auto phases = cpu::compilePhases(*derive(program, 16).module);
+  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  Batch batch;
+  InputOptions options;
+  options.initialStates = true;
+  TensorMap arguments = generateInputs(program, batch, options);
+  auto results = runHead(*phases, 0, arguments, 0);
+  for (const Declaration &state : program.states) {
+    EXPECT_EQ(results[state.name],
+              host::pack(arguments[state.name], DType::F32))
+        << state.name;
+  }
+}
 
 //===--- Element types ----------------------------------------------------===//
 

@@ -176,9 +176,7 @@ bool Run::compareWithMeaning(const TensorMap &results) const {
   TensorMap actual = sliceResults(program, call.batch, corner, results);
   TensorMap meaning = evaluate(program, corner.batch, given);
   TensorMap magnitudes = evaluateMagnitudes(program, corner.batch, given);
-  for (const Declaration &output : program.outputs)
-    if (output.dtype != DType::F32)
-      roundToType(meaning[output.name], output.dtype);
+  roundOutputs(program, meaning);
   for (auto it = meaning.begin(); it != meaning.end();)
     it = actual.count(it->first) ? std::next(it) : meaning.erase(it);
   Comparison worst = compare(actual, meaning, magnitudes);
