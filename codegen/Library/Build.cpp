@@ -3,9 +3,9 @@
 //
 #include "codegen/Library/Build.h"
 
-#include "codegen/CPU/Phases.h"
 #include "codegen/Library/Descriptor.h"
 #include "codegen/Library/Header.h"
+#include "codegen/Library/Phases.h"
 
 using namespace mlir;
 
@@ -32,12 +32,9 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
                             const std::string &version) {
   Built built;
   std::vector<CompiledPhase> phases;
-  for (OwningOpRef<ModuleOp> &single : cpu::splitPrograms(module)) {
+  for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
     auto number = static_cast<int64_t>(phases.size());
-    CompiledPhase &phase = phases.emplace_back();
-    chunk::ProgramOp chunks = *single->getOps<chunk::ProgramOp>().begin();
-    phase.reductions = headReductions(chunks);
-    phase.chunkTokens = chunks.getTokens();
+    CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
     for (Machine machine : machines) {
       auto object = cpu::emitObject(*single, optionsFor(machine),
                                     codeSymbol(program.name, number, machine));
@@ -49,10 +46,11 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
       phase.codes.push_back({nullptr, object->workspaceBytes});
     }
   }
-  Tables tables(program, std::move(phases), std::move(machines));
-  built.header = makeHeader(program, tables, version);
-  built.description = makeDescription(program, tables, version);
-  auto descriptor = emitDescriptor(tables, built.description);
+  built.tables = std::make_unique<Tables>(program, std::move(phases),
+                                          std::move(machines));
+  built.header = makeHeader(program, *built.tables, version);
+  built.description = makeDescription(program, *built.tables, version);
+  auto descriptor = emitDescriptor(*built.tables, built.description);
   if (!descriptor)
     return descriptor.takeError();
   built.objects.push_back(std::move(*descriptor));

@@ -1,8 +1,7 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// From the chunk programs of a module to a library, or to a library that lives
-// in this process.
+// From the chunk programs of a module to what a library is linked of.
 #ifndef TROWEL_CODEGEN_LIBRARY_BUILD_H
 #define TROWEL_CODEGEN_LIBRARY_BUILD_H
 
@@ -18,6 +17,7 @@ namespace trowel::library {
 struct Built {
   std::vector<std::string> objects;
   std::string header, description;
+  std::unique_ptr<Tables> tables;
 };
 
 /// Code for every machine of `machines`, the best first. `version` is the

@@ -13,22 +13,12 @@ const char *const headerMark = "/* Made by trowel ";
 
 namespace {
 
-const char *meaningOf(Role role) {
-  switch (role) {
-  case Role::Input:
+/// What null means there, if anything.
+const char *nullOf(Role role) {
+  if (role == Role::Input || role == Role::Param)
     return "";
-  case Role::Param:
-    return "";
-  case Role::Output:
-    return ", or null";
-  case Role::InitialState:
-    return ", or null: as the program begins";
-  case Role::FinalState:
-    return ", or null";
-  case Role::StateAt:
-    return ", or null";
-  }
-  return "";
+  return role == Role::InitialState ? ", or null: as the program begins"
+                                    : ", or null";
 }
 
 } // namespace
@@ -48,7 +38,7 @@ std::string makeHeader(const Program &program, const Tables &tables,
   for (const TensorEntry &entry : tables.tensors())
     os << "  " << name << "_" << entry.symbol << ", /* "
        << sema::print(entry.dtype) << " " << entry.layout
-       << meaningOf(entry.role) << " */\n";
+       << nullOf(entry.role) << " */\n";
   os << "  " << name << "_tensor_count\n};\n\nenum {\n";
   for (const auto &[size, value] : program.sizes)
     os << "  " << name << "_size_" << size << " = " << value << ",\n";

@@ -136,14 +136,13 @@ const char *nameOf(Machine machine) {
 
 Tables::Tables(const Program &program, std::vector<CompiledPhase> phases,
                std::vector<Machine> machines)
-    : program(program), phaseList(std::move(phases)),
-      machineList(std::move(machines)) {
-  addDeclarations(program.inputs, Role::Input, Boundary::Input);
-  addDeclarations(program.params, Role::Param, Boundary::Param);
-  addDeclarations(program.outputs, Role::Output, Boundary::Output);
+    : phaseList(std::move(phases)), machineList(std::move(machines)) {
+  addDeclarations(program, program.inputs, Role::Input, Boundary::Input);
+  addDeclarations(program, program.params, Role::Param, Boundary::Param);
+  addDeclarations(program, program.outputs, Role::Output, Boundary::Output);
   addDebugValues();
   for (Role role : {Role::InitialState, Role::FinalState, Role::StateAt})
-    addDeclarations(program.states, role, Boundary::State);
+    addDeclarations(program, program.states, role, Boundary::State);
   addBetweens();
   for (const CompiledPhase &phase : phaseList)
     addPhase(phase, &phase == &phaseList.back());
@@ -184,13 +183,6 @@ const int64_t *Tables::keep(std::vector<int64_t> list) {
 
 //===--- Tensors of the call ----------------------------------------------===//
 
-int64_t Tables::findState(const std::string &name) const {
-  for (size_t i = 0; i < program.states.size(); ++i)
-    if (program.states[i].name == name)
-      return static_cast<int64_t>(i);
-  return -1;
-}
-
 int64_t Tables::find(Role role, const std::string &name) const {
   for (size_t i = 0; i < entries.size(); ++i)
     if (entries[i].role == role && entries[i].name == name)
@@ -206,16 +198,17 @@ void Tables::addTensor(TensorEntry entry, std::string layoutValueFirst) {
   info.role = entry.role;
   info.type = elementType(entry.dtype);
   info.sharing = entry.sharing;
-  bool isState = entry.symbol.rfind("state_", 0) == 0;
-  info.state = isState ? findState(entry.name) : -1;
+  info.state = entry.state;
   info.rank = static_cast<int64_t>(entry.sizes.size());
   info.sizes = keep(entry.sizes);
   tensorInfos.push_back(info);
   entries.push_back(std::move(entry));
 }
 
-void Tables::addDeclarations(const std::vector<Declaration> &list, Role role,
+void Tables::addDeclarations(const Program &program,
+                             const std::vector<Declaration> &list, Role role,
                              Boundary boundary) {
+  int64_t number = 0;
   for (const Declaration &declaration : list) {
     TensorEntry entry;
     entry.symbol = symbolOf(role, declaration.name);
@@ -223,6 +216,7 @@ void Tables::addDeclarations(const std::vector<Declaration> &list, Role role,
     entry.role = role;
     entry.sharing = sharingOf(declaration.sharing);
     entry.dtype = declaration.dtype;
+    entry.state = boundary == Boundary::State ? number++ : -1;
     for (AxisId axis : declaration.shape) {
       entry.axes.push_back(program.axes[static_cast<size_t>(axis)].name);
       entry.sizes.push_back(program.axes[static_cast<size_t>(axis)].size);
@@ -303,7 +297,7 @@ ArgumentInfo Tables::argumentOf(const cpu::Argument &argument,
   info.at = -1;
   info.sharing = sharingOf(argument.sharing);
   if (info.role == Role::InitialState || info.role == Role::FinalState)
-    info.state = findState(argument.name);
+    info.state = entries[find(Role::InitialState, argument.name)].state;
   if (info.role != Role::FinalState)
     return info;
   // An earlier phase has the states of what it reduces; the last has them all.

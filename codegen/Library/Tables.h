@@ -32,6 +32,7 @@ struct TensorEntry {
   Role role;
   Sharing sharing;
   DType dtype;
+  int64_t state = -1;            // which one
   std::vector<std::string> axes; // of the declared ones
   std::vector<int64_t> sizes;
   std::optional<Interval> range;
@@ -52,7 +53,8 @@ public:
   int64_t find(Role role, const std::string &name) const;
 
 private:
-  void addDeclarations(const std::vector<Declaration> &list, Role role,
+  void addDeclarations(const Program &program,
+                       const std::vector<Declaration> &list, Role role,
                        Boundary boundary);
   void addDebugValues();
   void addTensor(TensorEntry entry, std::string layoutValueFirst);
@@ -60,11 +62,9 @@ private:
   void addPhase(const CompiledPhase &phase, bool isLast);
   ArgumentInfo argumentOf(const cpu::Argument &argument, bool isLast) const;
   int64_t findBetween(const std::string &name) const;
-  int64_t findState(const std::string &name) const;
   const char *keep(std::string text);
   const int64_t *keep(std::vector<int64_t> numbers);
 
-  const Program &program;
   std::vector<CompiledPhase> phaseList;
   std::vector<Machine> machineList;
   std::vector<TensorEntry> entries;

@@ -21,12 +21,21 @@ bool contains(const Interval &range, double x) {
   return aboveLow && belowHigh;
 }
 
-void roundOutputs(const Program &program, TensorMap &results) {
-  for (const Declaration &output : program.outputs) {
-    auto it = results.find(output.name);
-    if (it != results.end() && output.dtype != DType::F32)
-      roundToType(it->second, output.dtype);
+static void roundAll(const std::vector<Declaration> &list, TensorMap &results) {
+  for (const Declaration &declaration : list) {
+    auto it = results.find(declaration.name);
+    if (it != results.end() && declaration.dtype != DType::F32)
+      roundToType(it->second, declaration.dtype);
   }
+}
+
+void roundOutputs(const Program &program, TensorMap &results) {
+  roundAll(program.outputs, results);
+}
+
+void roundResults(const Program &program, TensorMap &results) {
+  roundAll(program.outputs, results);
+  roundAll(program.states, results);
 }
 
 Program inF32(Program program) {

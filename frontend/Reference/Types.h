@@ -37,6 +37,9 @@ void roundToType(Tensor &tensor, DType dtype);
 /// Rounds the outputs among `results` to the types that they are stored in.
 void roundOutputs(const Program &program, TensorMap &results);
 
+/// The same with final states.
+void roundResults(const Program &program, TensorMap &results);
+
 /// The program with every tensor but integers declared f32: its code rounds
 /// nothing when it is called.
 Program inF32(Program program);

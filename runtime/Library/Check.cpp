@@ -158,7 +158,8 @@ int32_t Call::readStruct(const trowel_call *call) {
                   "the call uses a field that this library, which is older, "
                   "does not have");
   std::memcpy(&raw, call, known);
-  if (raw.flags & ~static_cast<uint32_t>(TROWEL_STATE_V_FIRST))
+  constexpr uint32_t flags = TROWEL_STATE_V_FIRST | TROWEL_POISON_WORKSPACE;
+  if (raw.flags & ~flags)
     return fail(TROWEL_ERROR_CALL, "flags has unknown bits: %#x", raw.flags);
   if (raw.reserved)
     return fail(TROWEL_ERROR_CALL, "reserved is not zero");

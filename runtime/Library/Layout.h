@@ -27,6 +27,8 @@ public:
   }
   int64_t thread(int64_t i) const { return common.get() + i * each.get(); }
 
+  int64_t threadBytes() const { return each.get(); }
+
   // Within a thread's part, the code's own memory first.
   int64_t carry() const { return carryPlace; }
   int64_t addresses() const { return addressPlace; }

@@ -191,6 +191,8 @@ void Run::runHead(int64_t item, char *thread) {
   int64_t begin = call.begin(sequence), end = call.end(sequence);
   int64_t i = call.boundariesBefore(begin), last = call.boundariesBefore(end);
   Part part{sequence, head, begin, end, true, false, i};
+  if (call.arguments().flags & TROWEL_POISON_WORKSPACE)
+    std::memset(thread, 0xff, static_cast<size_t>(layout.threadBytes()));
   loadCarry(part, thread);
   for (; i < last; ++i) {
     part.boundary = i;

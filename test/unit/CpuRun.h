@@ -5,18 +5,34 @@
 #ifndef TROWEL_TEST_UNIT_CPURUN_H
 #define TROWEL_TEST_UNIT_CPURUN_H
 
-#include "codegen/CPU/Run.h"
+#include "codegen/Library/InProcess.h"
+
+#include <gtest/gtest.h>
 
 namespace trowel::test {
 
-/// A kernel's, or several phases', outputs and final states.
-template <class Code>
-TensorMap runCode(const Code &code, const Batch &batch, const TensorMap &values,
-                  unsigned threads = 1) {
-  ThreadPool pool(threads);
-  cpu::RunOptions options;
+/// The code of the chunk programs that were derived from `program`; null after
+/// a failure of the test.
+inline std::unique_ptr<library::InProcess>
+compileCode(const Program &program, mlir::ModuleOp module,
+            const cpu::CpuOptions &options = {}) {
+  auto code = library::InProcess::create(program, module, options);
+  if (code)
+    return std::move(*code);
+  ADD_FAILURE() << program.name << ": " << llvm::toString(code.takeError());
+  return nullptr;
+}
+
+/// Outputs and final states.
+inline TensorMap runCode(const library::InProcess &code, const Batch &batch,
+                         const TensorMap &values, int threads = 1) {
+  library::CallOptions options;
+  options.threads = threads;
   options.poison = true;
-  return *cpu::run(code, batch, values, pool, options);
+  library::CallResults results;
+  EXPECT_EQ(code.call(batch, values, options, results), TROWEL_OK)
+      << code.lastError();
+  return std::move(results.values);
 }
 
 } // namespace trowel::test

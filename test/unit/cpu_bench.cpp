@@ -4,7 +4,6 @@
 // Times the CPU's code: cpu_bench FILE TOKENS HEADS THREADS CHUNK [NAME=SIZE…].
 
 #include "frontend/Reference/Inputs.h"
-#include "runtime/Host/Array.h"
 #include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
@@ -45,39 +44,37 @@ int main(int argc, char **argv) {
     std::puts(llvm::cantFail(cpu::emitLlvmIr(*derived.module)).c_str());
   start = now();
   cpu::Timings timings;
-  auto kernel =
-      llvm::cantFail(cpu::compileForCpu(*derived.module, {}, &timings));
+  auto code = llvm::cantFail(library::InProcess::create(
+      *checked.program, *derived.module, {}, &timings));
   std::printf("compile %.1f ms:", now() - start);
   for (const cpu::Timing &timing : timings)
     std::printf(" %s %.1f", timing.name.c_str(), timing.milliseconds);
   std::printf("\nworkspace %lld KB\n",
-              static_cast<long long>(kernel->workspaceBytes() / 1024));
+              static_cast<long long>(
+                  code->tables().info().phases->codes->workspaceBytes / 1024));
   Batch batch;
   batch.tokens = std::atoll(argv[2]);
   batch.heads = std::atoll(argv[3]);
   InputOptions inputs;
   inputs.regime = Regime::Gentle;
   TensorMap values = generateInputs(*checked.program, batch, inputs);
-  std::vector<std::string> buffers;
-  std::vector<HostTensor> tensors;
-  for (const cpu::Argument &argument : kernel->arguments()) {
-    HostTensor &tensor = tensors.emplace_back(cpu::hostTensor(argument));
-    std::string &buffer = buffers.emplace_back(
-        tensor.elementCount(batch) * tensor.elementBytes, '\0');
-    auto value = values.find(argument.name);
-    if (value != values.end() && !tensor.isResult())
-      buffer = host::pack(value->second, cpu::memoryType(argument));
-    if (tensor.role != HostTensor::Role::InitialState)
-      tensor.data = buffer.data();
-  }
-  ThreadPool pool(static_cast<unsigned>(std::atoi(argv[4])));
-  HostProgram program{kernel->entry(), kernel->workspaceBytes(),
-                      kernel->carryBytes(), false};
+  library::CallOptions call;
+  call.threads = std::atoi(argv[4]);
   double best = 1e9;
-  for (int i = 0; i < 7; ++i) {
-    start = now();
-    launch(program, tensors, batch, pool);
-    best = std::min(best, now() - start);
+  auto timed = [&](const trowel_call &raw) {
+    int32_t status = TROWEL_OK;
+    for (int i = 0; i < 7 && status == TROWEL_OK; ++i) {
+      start = now();
+      status = code->forward(raw);
+      best = std::min(best, now() - start);
+    }
+    return status;
+  };
+  library::CallResults results;
+  if (library::call(timed, code->tables(), batch, values, call, results) !=
+      TROWEL_OK) {
+    std::fprintf(stderr, "%s\n", code->lastError());
+    return 1;
   }
   std::printf("run %.2f ms\n", best);
   return 0;

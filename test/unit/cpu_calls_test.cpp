@@ -4,12 +4,12 @@
 // How the CPU's code is called: elements of every type, tensors that are not
 // dense, sequences in several calls, object files for other machines.
 
+#include "codegen/Library/Phases.h"
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Meaning.h"
 #include "frontend/Reference/Types.h"
 #include "runtime/Host/Array.h"
-#include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
 
 #include "llvm/Object/ObjectFile.h"
@@ -27,6 +27,68 @@ using namespace trowel::test;
 
 namespace {
 
+using Role = cpu::Argument::Role;
+
+bool isState(const cpu::Argument &argument) {
+  return argument.role == Role::InitialState ||
+         argument.role == Role::FinalState;
+}
+
+bool isResult(const cpu::Argument &argument) {
+  return argument.role == Role::FinalState || argument.role == Role::Output;
+}
+
+/// The type of an argument's elements in memory: states are kept in f32.
+DType memoryType(const cpu::Argument &argument) {
+  using Kind = rec::DTypeKind;
+  static_assert(int(DType::F32) == int(Kind::F32) &&
+                int(DType::E4M3) == int(Kind::E4M3) &&
+                int(DType::I32) == int(Kind::I32));
+  auto type = static_cast<DType>(argument.dtype);
+  return isState(argument) && type != DType::I32 ? DType::F32 : type;
+}
+
+/// A result's shape in a call of one head.
+std::vector<int64_t> shapeOf(const cpu::Argument &argument, int64_t tokens) {
+  std::vector<int64_t> shape = {1};
+  if (!isState(argument))
+    shape.push_back(tokens);
+  if (argument.sharing != rec::SharingKind::Shared)
+    shape.push_back(1);
+  shape.insert(shape.end(), argument.sizes.begin(), argument.sizes.end());
+  return shape;
+}
+
+using Phases = std::vector<std::unique_ptr<cpu::Kernel>>;
+
+Phases compilePhases(mlir::ModuleOp module) {
+  Phases phases;
+  for (auto &single : library::splitPrograms(module)) {
+    auto kernel = cpu::compileForCpu(*single);
+    EXPECT_TRUE(static_cast<bool>(kernel))
+        << llvm::toString(kernel.takeError());
+    phases.push_back(std::move(*kernel));
+  }
+  return phases;
+}
+
+/// Memory for the code, aligned and full of NaN.
+class Workspace {
+public:
+  explicit Workspace(const cpu::Kernel &kernel)
+      : lines(static_cast<size_t>(kernel.workspaceBytes()) / 64 + 1) {}
+  void *poisoned() {
+    std::memset(lines.data(), 0xff, lines.size() * sizeof(Line));
+    return lines.data();
+  }
+
+private:
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  std::vector<Line> lines;
+};
+
 //===--- One head, called as a library would ------------------------------===//
 
 /// A tensor of one head's with `pad` elements behind every row of every axis.
@@ -36,11 +98,9 @@ struct Place {
   int64_t bytes = 4;            // of an element
   std::string memory;
 
-  Place(const HostTensor &tensor, int64_t tokens, int64_t pad)
-      : sizes(tensor.sizes), bytes(tensor.elementBytes) {
-    using Role = HostTensor::Role;
-    bool state =
-        tensor.role == Role::InitialState || tensor.role == Role::FinalState;
+  Place(const cpu::Argument &tensor, int64_t tokens, int64_t pad)
+      : sizes(tensor.sizes), bytes(tensor.elementBytes()) {
+    bool state = isState(tensor);
     if (!state && tensor.role != Role::Param)
       sizes.insert(sizes.begin(), tokens);
     strides.resize(sizes.size());
@@ -83,20 +143,18 @@ public:
   Head(const cpu::Kernel &kernel, int64_t tokens, const TensorMap &values,
        int64_t pad)
       : kernel(kernel), carry(static_cast<size_t>(kernel.carryBytes() / 8)),
-        workspace(static_cast<size_t>(kernel.workspaceBytes() / 64 + 1)) {
+        workspace(kernel) {
     for (const cpu::Argument &argument : kernel.arguments()) {
-      HostTensor tensor = cpu::hostTensor(argument);
-      Place &place = places.emplace_back(tensor, tokens, pad);
+      Place &place = places.emplace_back(argument, tokens, pad);
       auto value = values.find(argument.name);
-      given.push_back(!tensor.isResult() && value != values.end());
+      given.push_back(!isResult(argument) && value != values.end());
       if (given.back())
-        place.scatter(host::pack(value->second, cpu::memoryType(argument)));
+        place.scatter(host::pack(value->second, memoryType(argument)));
     }
   }
 
   /// The tokens [from, to), behind those of earlier calls.
   void call(int64_t from, int64_t to) {
-    using Role = cpu::Argument::Role;
     std::vector<void *> data;
     std::vector<int64_t> strides;
     for (size_t i = 0; i < places.size(); ++i) {
@@ -110,9 +168,8 @@ public:
       for (int64_t k = 0; k < argument.strideCount(); ++k)
         strides.push_back(place.strides[static_cast<size_t>(k)]);
     }
-    std::memset(workspace.data(), 0xff, workspace.size() * 64);
     kernel.entry()(data.data(), strides.data(), carry.data(), to - from,
-                   workspace.data());
+                   workspace.poisoned());
     passStates();
   }
 
@@ -120,24 +177,20 @@ public:
   std::map<std::string, std::string> results() {
     std::map<std::string, std::string> results;
     for (size_t i = 0; i < places.size(); ++i)
-      if (cpu::hostTensor(kernel.arguments()[i]).isResult())
+      if (isResult(kernel.arguments()[i]))
         results[kernel.arguments()[i].name] = places[i].gather();
     return results;
   }
 
 private:
-  struct alignas(64) Line {
-    char bytes[64];
-  };
   const cpu::Kernel &kernel;
   std::vector<Place> places;
   std::vector<bool> given;
   std::vector<int64_t> carry;
-  std::vector<Line> workspace;
+  Workspace workspace;
 
   /// Final states are the next call's initial ones.
   void passStates() {
-    using Role = cpu::Argument::Role;
     for (size_t i = 0; i < places.size(); ++i)
       for (size_t j = 0; j < places.size(); ++j) {
         const cpu::Argument &to = kernel.arguments()[i],
@@ -154,11 +207,11 @@ private:
 /// Calls at the given cuts; several phases with one head, whose reductions over
 /// heads change nothing.
 std::map<std::string, std::string>
-runHead(const std::vector<cpu::Phase> &phases, int64_t tokens, TensorMap values,
-        int64_t pad, const std::vector<int64_t> &cuts = {}) {
+runHead(const Phases &phases, int64_t tokens, TensorMap values, int64_t pad,
+        const std::vector<int64_t> &cuts = {}) {
   std::map<std::string, std::string> results;
-  for (const cpu::Phase &phase : phases) {
-    Head head(*phase.kernel, tokens, values, pad);
+  for (const auto &kernel : phases) {
+    Head head(*kernel, tokens, values, pad);
     int64_t from = 0;
     for (int64_t cut : cuts) {
       head.call(from, cut);
@@ -166,27 +219,23 @@ runHead(const std::vector<cpu::Phase> &phases, int64_t tokens, TensorMap values,
     }
     head.call(from, tokens);
     results = head.results();
-    Batch batch;
-    batch.tokens = tokens;
-    for (const cpu::Argument &argument : phase.kernel->arguments())
-      if (argument.role == cpu::Argument::Role::Output)
-        values[argument.name] = host::unpack(
-            results[argument.name].data(),
-            cpu::hostTensor(argument).shape(batch), cpu::memoryType(argument));
+    for (const cpu::Argument &argument : kernel->arguments())
+      if (argument.role == Role::Output)
+        values[argument.name] =
+            host::unpack(results[argument.name].data(),
+                         shapeOf(argument, tokens), memoryType(argument));
   }
   return results;
 }
 
-TensorMap tensorsOf(const std::vector<cpu::Phase> &phases, int64_t tokens,
+TensorMap tensorsOf(const Phases &phases, int64_t tokens,
                     const std::map<std::string, std::string> &results) {
   TensorMap tensors;
-  Batch batch;
-  batch.tokens = tokens;
-  for (const cpu::Argument &argument : phases.back().kernel->arguments())
-    if (cpu::hostTensor(argument).isResult())
-      tensors[argument.name] = host::unpack(
-          results.at(argument.name).data(),
-          cpu::hostTensor(argument).shape(batch), cpu::memoryType(argument));
+  for (const cpu::Argument &argument : phases.back()->arguments())
+    if (isResult(argument))
+      tensors[argument.name] =
+          host::unpack(results.at(argument.name).data(),
+                       shapeOf(argument, tokens), memoryType(argument));
   return tensors;
 }
 
@@ -198,8 +247,7 @@ void expectSameBits(const Program &program) {
   Derived derived = derive(program, 0);
   if (!derived.succeeded || !derived.chunkProgram())
     return;
-  auto phases = cpu::compilePhases(*derived.module);
-  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  Phases phases = compilePhases(*derived.module);
   int64_t chunk = 1;
   for (auto part : derived.module->getOps<chunk::ProgramOp>())
     chunk = std::max(chunk, static_cast<int64_t>(part.getTokens()));
@@ -210,10 +258,10 @@ void expectSameBits(const Program &program) {
   options.initialStates = true;
   TensorMap arguments = generateInputs(program, batch, options);
   int64_t T = batch.tokens;
-  auto whole = runHead(*phases, T, arguments, 0);
-  EXPECT_EQ(whole, runHead(*phases, T, arguments, 3)) << program.name;
+  auto whole = runHead(phases, T, arguments, 0);
+  EXPECT_EQ(whole, runHead(phases, T, arguments, 3)) << program.name;
   EXPECT_EQ(whole,
-            runHead(*phases, T, arguments, 0, {0, chunk, chunk, 2 * chunk, T}))
+            runHead(phases, T, arguments, 0, {0, chunk, chunk, 2 * chunk, T}))
       << program.name;
   TensorMap meaning = evaluate(program, batch, arguments);
   roundOutputs(program, meaning);
@@ -223,7 +271,7 @@ void expectSameBits(const Program &program) {
   for (const std::vector<int64_t> &cuts :
        std::vector<std::vector<int64_t>>{{}, {1, 2, 3, chunk + 3}}) {
     TensorMap actual =
-        tensorsOf(*phases, T, runHead(*phases, T, arguments, 0, cuts));
+        tensorsOf(phases, T, runHead(phases, T, arguments, 0, cuts));
     Comparison comparison = compare(actual, meaning, magnitudes);
     EXPECT_LT(comparison.ratio, 5e-3)
         << program.name << " in " << cuts.size() + 1
@@ -264,23 +312,22 @@ const char *const keeping = R"(attention keeping(K = 5, N = 3) {
 
 TEST(CpuCalls, KeepWhatTheyNeedFromCallToCall) {
   Program program = checkedProgram(keeping);
-  auto phases = cpu::compilePhases(*derive(program, 16).module);
-  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  Phases phases = compilePhases(*derive(program, 16).module);
   Batch batch;
   batch.tokens = 150;
   InputOptions options;
   options.initialStates = true;
   TensorMap arguments = generateInputs(program, batch, options);
-  auto whole = runHead(*phases, 150, arguments, 0);
-  EXPECT_EQ(whole, runHead(*phases, 150, arguments, 2));
-  EXPECT_EQ(whole, runHead(*phases, 150, arguments, 0, {16, 32, 112}));
+  auto whole = runHead(phases, 150, arguments, 0);
+  EXPECT_EQ(whole, runHead(phases, 150, arguments, 2));
+  EXPECT_EQ(whole, runHead(phases, 150, arguments, 0, {16, 32, 112}));
   TensorMap meaning = evaluate(program, batch, arguments);
   roundOutputs(program, meaning);
   TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
   for (const std::vector<int64_t> &cuts : std::vector<std::vector<int64_t>>{
            {}, {1, 3, 20, 21, 90}, {71, 72, 149}}) {
     Comparison comparison = compare(
-        tensorsOf(*phases, 150, runHead(*phases, 150, arguments, 0, cuts)),
+        tensorsOf(phases, 150, runHead(phases, 150, arguments, 0, cuts)),
         meaning, magnitudes);
     EXPECT_LT(comparison.ratio, 5e-3) << comparison.name << comparison.reason;
   }
@@ -288,13 +335,12 @@ TEST(CpuCalls, KeepWhatTheyNeedFromCallToCall) {
 
 TEST(CpuCalls, WithoutTokensPassStatesOn) {
   Program program = checkedProgram(keeping);
-  auto phases = cpu::compilePhases(*derive(program, 16).module);
-  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  Phases phases = compilePhases(*derive(program, 16).module);
   Batch batch;
   InputOptions options;
   options.initialStates = true;
   TensorMap arguments = generateInputs(program, batch, options);
-  auto results = runHead(*phases, 0, arguments, 0);
+  auto results = runHead(phases, 0, arguments, 0);
   for (const Declaration &state : program.states) {
     EXPECT_EQ(results[state.name],
               host::pack(arguments[state.name], DType::F32))
@@ -344,19 +390,14 @@ std::string convert(const std::string &text, cpu::Machine machine,
   EXPECT_TRUE(static_cast<bool>(kernel));
   auto tokens = static_cast<int64_t>(values.size()) / bytesFrom / width;
   std::string results(static_cast<size_t>(tokens * width * bytesTo), '\xff');
-  Batch batch;
-  batch.tokens = tokens;
-  std::vector<HostTensor> tensors;
-  for (const cpu::Argument &argument : (*kernel)->arguments())
-    tensors.push_back(cpu::hostTensor(argument));
-  EXPECT_EQ(tensors[0].elementBytes, bytesFrom);
-  EXPECT_EQ(tensors[1].elementBytes, bytesTo);
-  tensors[0].data = values.data();
-  tensors[1].data = results.data();
-  ThreadPool pool(1);
-  EXPECT_TRUE(launch({(*kernel)->entry(), (*kernel)->workspaceBytes(),
-                      (*kernel)->carryBytes(), true},
-                     tensors, batch, pool));
+  const std::vector<cpu::Argument> &arguments = (*kernel)->arguments();
+  EXPECT_EQ(arguments[0].elementBytes(), bytesFrom);
+  EXPECT_EQ(arguments[1].elementBytes(), bytesTo);
+  void *data[] = {values.data(), results.data()};
+  const int64_t strides[] = {width, width};
+  Workspace workspace(**kernel);
+  std::vector<int64_t> carry(static_cast<size_t>((*kernel)->carryBytes() / 8));
+  (*kernel)->entry()(data, strides, carry.data(), tokens, workspace.poisoned());
   return results;
 }
 

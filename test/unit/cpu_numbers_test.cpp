@@ -21,16 +21,12 @@ using namespace trowel::test;
 
 namespace {
 
-std::unique_ptr<cpu::Kernel>
+std::unique_ptr<library::InProcess>
 compileProgram(const Program &program, int64_t tokens = 0,
                const cpu::CpuOptions &options = {}) {
   Derived derived = derive(program, tokens);
   EXPECT_TRUE(derived.succeeded);
-  auto kernel = cpu::compileForCpu(*derived.module, options);
-  if (kernel)
-    return std::move(*kernel);
-  ADD_FAILURE() << llvm::toString(kernel.takeError());
-  return nullptr;
+  return compileCode(program, *derived.module, options);
 }
 
 //===--- Elementary functions ---------------------------------------------===//
@@ -124,7 +120,7 @@ TEST(CpuNumbers, ElementaryFunctionsAreRightEverywhere) {
     Program program = checkedProgram(
         std::string("attention a() {\n  in x : f32\n  out o : f32 = ") +
         function.text + "\n}\n");
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel) << function.text;
     TensorMap results = runCode(*kernel, batch, arguments);
     for (size_t i = 0; i < points.size(); ++i)
@@ -162,7 +158,7 @@ TEST(CpuNumbers, FunctionsOfTwoNumbersAreRightEverywhere) {
     Program program = checkedProgram(
         std::string("attention a() {\n  in x, y : f32\n  out o : f32 = ") +
         function.text + "\n}\n");
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel) << function.text;
     TensorMap meaning = evaluate(program, batch, arguments);
     TensorMap results = runCode(*kernel, batch, arguments);
@@ -242,7 +238,7 @@ bool sameBits(const Tensor &a, const Tensor &b, size_t count) {
 TEST(CpuNumbers, BitsDoNotDependOnThreadsOrTheBatch) {
   for (const char *text : programs) {
     Program program = checkedProgram(text);
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel);
     Batch batch;
     batch.batch = 3;
@@ -273,7 +269,7 @@ TEST(CpuNumbers, BitsDoNotDependOnTheMachine) {
   older.machine = cpu::Machine::Avx2;
   for (const char *text : programs) {
     Program program = checkedProgram(text);
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel);
     Batch batch;
     batch.tokens = 77;
@@ -282,7 +278,8 @@ TEST(CpuNumbers, BitsDoNotDependOnTheMachine) {
     for (const cpu::CpuOptions &options : {narrow, older}) {
       if (!cpu::runsHere(options.machine))
         continue;
-      std::unique_ptr<cpu::Kernel> other = compileProgram(program, 0, options);
+      std::unique_ptr<library::InProcess> other =
+          compileProgram(program, 0, options);
       ASSERT_TRUE(other);
       TensorMap actual = runCode(*other, batch, arguments);
       for (auto &[name, tensor] : expected)
@@ -294,7 +291,7 @@ TEST(CpuNumbers, BitsDoNotDependOnTheMachine) {
 TEST(CpuNumbers, LaterTokensChangeNoBit) {
   for (const char *text : programs) {
     Program program = checkedProgram(text);
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel);
     Batch batch;
     batch.tokens = 75;
@@ -332,7 +329,7 @@ TEST(CpuNumbers, AnySizesWork) {
     CheckOptions options;
     options.sizes = {{"K", K}, {"V", V}};
     Program program = checkedProgram(text, options);
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program);
+    std::unique_ptr<library::InProcess> kernel = compileProgram(program);
     ASSERT_TRUE(kernel);
     for (int64_t tokens : {1, 63, 64, 65, 1000}) {
       Batch batch;

@@ -20,19 +20,13 @@ using namespace trowel::test;
 
 namespace {
 
-/// The chunk program's code; null where the program has none.
-std::unique_ptr<cpu::Kernel> compileProgram(const Program &program,
-                                            int64_t tokens) {
+/// The code; null where the program has no chunk form.
+std::unique_ptr<library::InProcess> compileProgram(const Program &program,
+                                                   int64_t tokens) {
   Derived derived = derive(program, tokens);
   if (!derived.succeeded || !derived.chunkProgram())
     return nullptr;
-  auto kernel = cpu::compileForCpu(*derived.module);
-  if (kernel)
-    return std::move(*kernel);
-  std::string message = llvm::toString(kernel.takeError());
-  if (message.find("reduce_heads") == std::string::npos)
-    ADD_FAILURE() << program.name << ": " << message;
-  return nullptr;
+  return compileCode(program, *derived.module);
 }
 
 /// How far the meaning moves when every argument moves by half a unit in the
@@ -52,25 +46,25 @@ double sensitivity(const Program &program, const Batch &batch,
 }
 
 bool isInF32(const Program &program) {
-  return std::all_of(program.outputs.begin(), program.outputs.end(),
-                     [](const Declaration &output) {
-                       return output.dtype == DType::F32 ||
-                              output.dtype == DType::I32;
-                     });
+  for (const auto *list : {&program.outputs, &program.states})
+    for (const Declaration &stored : *list)
+      if (stored.dtype != DType::F32 && stored.dtype != DType::I32)
+        return false;
+  return true;
 }
 
 class CpuPrograms : public testing::TestWithParam<std::string> {};
 
-void expectMeaning(const Program &program, const cpu::Kernel &kernel,
+void expectMeaning(const Program &program, const library::InProcess &code,
                    const Batch &batch, const InputOptions &options,
                    int64_t tokens) {
   TensorMap arguments = generateInputs(program, batch, options);
   TensorMap meaning = evaluate(program, batch, arguments);
-  roundOutputs(program, meaning);
+  roundResults(program, meaning);
   TensorMap magnitudes = evaluateMagnitudes(program, batch, arguments);
   if (!(largestMagnitude(meaning) < 1e6))
     return;
-  TensorMap actual = runCode(kernel, batch, arguments);
+  TensorMap actual = runCode(code, batch, arguments);
   Comparison comparison = compare(actual, meaning, magnitudes);
   double limit = isInF32(program) ? 1e-5 : 5e-3;
   if (comparison.ratio >= limit)
@@ -84,8 +78,8 @@ void expectMeaning(const Program &program, const cpu::Kernel &kernel,
 
 void expectMeaning(const Program &program) {
   for (int64_t tokens : {0, 7}) {
-    std::unique_ptr<cpu::Kernel> kernel = compileProgram(program, tokens);
-    if (!kernel)
+    std::unique_ptr<library::InProcess> code = compileProgram(program, tokens);
+    if (!code)
       continue;
     uint64_t seed = 1;
     for (Regime regime : allRegimes()) {
@@ -100,7 +94,7 @@ void expectMeaning(const Program &program) {
       options.regime = regime;
       options.seed = seed;
       options.initialStates = seed % 2 == 0;
-      expectMeaning(program, *kernel, batch, options, tokens);
+      expectMeaning(program, *code, batch, options, tokens);
       ++seed;
     }
   }

@@ -153,10 +153,11 @@ Outcome tryCpu(const RandomProgram &random) {
   Derived derived = derive(*checked.program, 0);
   cpu::CpuOptions options;
   options.optimisation = 1;
-  auto phases = cpu::compilePhases(*derived.module, options);
-  if (!phases)
-    return {Outcome::Kind::Differs, llvm::toString(phases.takeError())};
-  TensorMap actual = runCode(*phases, batch, arguments);
+  auto code =
+      library::InProcess::create(*checked.program, *derived.module, options);
+  if (!code)
+    return {Outcome::Kind::Differs, llvm::toString(code.takeError())};
+  TensorMap actual = runCode(**code, batch, arguments);
   flush(actual);
   flush(meaning);
   Comparison comparison = compare(actual, meaning, magnitudes);

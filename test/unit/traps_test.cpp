@@ -276,8 +276,9 @@ TEST_P(Traps, AreRightOrRefused) {
     return;
   }
   ASSERT_TRUE(checked.program) << checked.messages();
-  auto phases = cpu::compilePhases(*derive(*checked.program, 0).module);
-  ASSERT_TRUE(static_cast<bool>(phases)) << llvm::toString(phases.takeError());
+  auto code =
+      compileCode(*checked.program, *derive(*checked.program, 0).module);
+  ASSERT_TRUE(code);
   std::string actualClass = classesOf(*derive(*checked.program).module)["S"];
   EXPECT_NE(
       ("|" + std::string(trap.expected) + "|").find("|" + actualClass + "|"),
@@ -300,7 +301,7 @@ TEST_P(Traps, AreRightOrRefused) {
     TensorMap magnitudes =
         evaluateMagnitudes(*checked.program, batch, arguments);
     Comparison onCpu =
-        compare(runCode(*phases, batch, arguments), meaning, magnitudes);
+        compare(runCode(*code, batch, arguments), meaning, magnitudes);
     EXPECT_LT(onCpu.ratio, 1e-5)
         << nameOf(regime) << ", CPU: " << onCpu.name << " " << onCpu.reason;
     for (int64_t tokens : {1, 7, 16, 48}) {

@@ -3,7 +3,6 @@
 //
 // `trowel check`: errors of the program's, then every form that was derived
 // from it against its meaning.
-#include "codegen/CPU/Run.h"
 #include "dialect/Reference/ChunkInterpreter.h"
 #include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Layout.h"
@@ -141,8 +140,7 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
   Loaded program = declared;
   program.program = inF32(declared.program);
   Diagnostic why;
-  std::optional<std::vector<cpu::Phase>> code =
-      compiler.compileCpu(program, why);
+  std::unique_ptr<library::InProcess> code = compiler.compileCpu(program, why);
   if (!code) {
     why.severity = Diagnostic::Severity::Warning;
     std::cerr << render(why, program.source);
@@ -150,13 +148,11 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
   }
   Verdict verdict =
       begin("CPU code in f32", program, trials, allowedOnCpu(program.program));
-  ThreadPool pool;
   for (const Trial &trial : trials.list) {
-    std::optional<TensorMap> results =
-        cpu::run(*code, trial.batch, trial.arguments, pool);
-    if (!results)
-      internalError("there is no memory for a small trial");
-    Comparison comparison = compare(trial, *results);
+    library::CallResults results;
+    if (code->call(trial.batch, trial.arguments, {}, results) != TROWEL_OK)
+      internalError(std::string("a trial cannot run: ") + code->lastError());
+    Comparison comparison = compare(trial, results.values);
     bool isTest = comparison.ratio <= verdict.threshold ||
                   sensitivity(program.program, trial) < thresholds::lastBit;
     if (isTest)

@@ -72,7 +72,9 @@ the bits of bf16 or f16. A state in --in is the initial one, in --out the final 
   trowel run my_rule.trowel --in all.npz --compare 64
 
 cu_seqlens=lengths.npy ([N + 1] offsets, with B = 1) separates sequences; debug.0,
-debug.1, ... in --out are the values of `debug(x)` in the order of the program.)";
+debug.1, ... in --out are the values of `debug(x)` in the order of the program.
+carry=FILE.npy is what delays, running sums and the position need to go on: write it
+with the final states, and give both to the run that continues.)";
 
 constexpr const char *buildFooter =
     R"(NAME.so is a shared library that needs nothing but the C library, NAME.o the same

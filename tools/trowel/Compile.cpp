@@ -3,6 +3,7 @@
 //
 #include "tools/trowel/Compile.h"
 
+#include "codegen/Library/Phases.h"
 #include "dialect/Chunk/Chunk.h"
 #include "frontend/MLIRGen/MLIRGen.h"
 #include "passes/Pipelines/Pipelines.h"
@@ -80,17 +81,18 @@ static trowel::Diagnostic explainRefusal(const Loaded &loaded,
   return why;
 }
 
-std::optional<std::vector<cpu::Phase>>
+std::unique_ptr<library::InProcess>
 Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
   cpu::Timings timings;
-  auto phases = cpu::compilePhases(*module, {}, &timings);
+  auto library =
+      library::InProcess::create(loaded.program, *module, {}, &timings);
   for (const cpu::Timing &timing : timings)
     times.add(timing.name, timing.milliseconds);
-  if (phases)
-    return std::move(*phases);
-  why = explainRefusal(loaded, phases.takeError());
-  return std::nullopt;
+  if (library)
+    return std::move(*library);
+  why = explainRefusal(loaded, library.takeError());
+  return nullptr;
 }
 
 std::optional<library::Built>
@@ -111,7 +113,7 @@ std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
                                               trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
   std::string all;
-  for (OwningOpRef<ModuleOp> &single : cpu::splitPrograms(*module)) {
+  for (OwningOpRef<ModuleOp> &single : library::splitPrograms(*module)) {
     auto text = times.measure("llvm", [&] { return cpu::emitLlvmIr(*single); });
     if (!text) {
       why = explainRefusal(loaded, text.takeError());

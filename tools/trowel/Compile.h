@@ -7,8 +7,8 @@
 #ifndef TROWEL_TOOLS_TROWEL_COMPILE_H
 #define TROWEL_TOOLS_TROWEL_COMPILE_H
 
-#include "codegen/CPU/Phases.h"
 #include "codegen/Library/Build.h"
+#include "codegen/Library/InProcess.h"
 #include "tools/trowel/Load.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -40,10 +40,10 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp>
   differentiate(const Loaded &loaded, int64_t tokens, Diagnostic &why);
 
-  /// Code for this machine. Nothing if the target cannot do the program; then
+  /// Code in this process. Null if the target cannot do the program; then
   /// `why` says so.
-  std::optional<std::vector<cpu::Phase>> compileCpu(const Loaded &loaded,
-                                                    Diagnostic &why);
+  std::unique_ptr<library::InProcess> compileCpu(const Loaded &loaded,
+                                                 Diagnostic &why);
 
   /// Code for each of `machines`, ready to be linked.
   std::optional<library::Built> build(const Loaded &loaded,

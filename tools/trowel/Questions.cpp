@@ -35,8 +35,9 @@ const Expr *find(const Program &program, const std::vector<Expr::Kind> &kinds) {
 
 double allowedOnCpu(const Program &program) {
   bool rounds = has(program, {Expr::Kind::Cast});
-  for (const Declaration &output : program.outputs)
-    rounds |= output.dtype != DType::F32 && output.dtype != DType::I32;
+  for (const auto *list : {&program.outputs, &program.states})
+    for (const Declaration &stored : *list)
+      rounds |= stored.dtype != DType::F32 && stored.dtype != DType::I32;
   return rounds ? thresholds::cpuWithCasts : thresholds::cpu;
 }
 

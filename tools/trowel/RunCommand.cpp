@@ -3,7 +3,6 @@
 //
 // `trowel run`: a program on the caller's tensors. Nothing is written unless
 // everything went well.
-#include "codegen/CPU/Run.h"
 #include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Layout.h"
 #include "frontend/Reference/Meaning.h"
@@ -34,6 +33,8 @@ public:
 private:
   bool prepare();
   bool readCall();
+  bool takeCarry(host::ArrayMap &arrays);
+  bool checkCarry(int64_t bytes);
   void warnAboutStates() const;
   std::optional<TensorMap> compute();
   std::optional<TensorMap> computeOnCpu();
@@ -46,6 +47,7 @@ private:
   std::optional<Loaded> loaded;
   std::vector<FileItem> inputs, outputs;
   host::Call call;
+  std::optional<host::Array> carry; // in, then out
 };
 
 std::string listWritables(const Program &program) {
@@ -76,7 +78,35 @@ bool Run::prepare() {
     return fail("nothing to write: --out NAME=FILE.npy asks for one of " +
                 listWritables(program)),
            false;
-  return checkOutputs(program, outputs);
+  return checkOutputs(program, outputs, !arguments.meaning);
+}
+
+/// The carry is no tensor of the program's, unless it has one of that name.
+bool Run::takeCarry(host::ArrayMap &arrays) {
+  auto given = arrays.find(carryName);
+  if (given == arrays.end() || declares(loaded->program, carryName))
+    return true;
+  if (arguments.meaning || arguments.compare > 0)
+    return fail("`carry` is given, but the meaning begins every sequence anew"),
+           false;
+  if (given->second.type != host::ElementType::U8)
+    return fail("`carry` holds " + std::string(nameOf(given->second.type)) +
+                ", not the uint8 that --out carry=... has written"),
+           false;
+  carry = std::move(given->second);
+  arrays.erase(given);
+  return true;
+}
+
+bool Run::checkCarry(int64_t bytes) {
+  std::vector<int64_t> shape = {call.batch.sequences(), call.batch.heads,
+                                bytes};
+  if (!carry || carry->shape == shape)
+    return true;
+  fail("`carry` has shape " + describeShape(carry->shape) +
+       "; expected [N, H, " + std::to_string(bytes) + "] with N = " +
+       std::to_string(shape[0]) + " and H = " + std::to_string(shape[1]));
+  return false;
 }
 
 bool Run::readCall() {
@@ -84,10 +114,8 @@ bool Run::readCall() {
   std::optional<host::ArrayMap> arrays = readInputs(inputs);
   if (!arrays)
     return false;
-  if (arrays->count("carry"))
-    return fail("`carry` is not supported yet: delays, running sums and the "
-                "position begin anew in every run"),
-           false;
+  if (!takeCarry(*arrays))
+    return false;
   std::vector<std::string> errors;
   std::optional<host::Call> bound =
       host::bindArguments(program, *arrays, {}, errors);
@@ -112,10 +140,10 @@ void Run::warnAboutStates() const {
   if (!missing.empty())
     warn("--in has the initial states " + quoteAll(given) + " but not " +
          quoteAll(missing) + ", which will start as a new sequence does");
-  if (has(loaded->program,
-          {Expr::Kind::Delay, Expr::Kind::PrefixSum, Expr::Kind::Position}))
+  if (!carry && has(loaded->program, {Expr::Kind::Delay, Expr::Kind::PrefixSum,
+                                      Expr::Kind::Position}))
     warn("initial states are given, but the program's delays, running sums and "
-         "position begin anew");
+         "position begin anew: they are `carry`, in --out and then in --in");
 }
 
 void Run::reportSpeed(double seconds) const {
@@ -131,8 +159,7 @@ void Run::reportSpeed(double seconds) const {
 
 std::optional<TensorMap> Run::computeOnCpu() {
   Diagnostic why;
-  std::optional<std::vector<cpu::Phase>> code =
-      compiler.compileCpu(*loaded, why);
+  std::unique_ptr<library::InProcess> code = compiler.compileCpu(*loaded, why);
   if (!code) {
     std::cerr << render(why, loaded->source);
     return std::nullopt;
@@ -142,17 +169,25 @@ std::optional<TensorMap> Run::computeOnCpu() {
   if (arguments.verbose)
     std::cerr << loaded->program.name << '\n'
               << compiler.describeStates(*loaded);
-  ThreadPool pool(static_cast<unsigned>(arguments.threads));
-  double seconds = 0;
-  cpu::RunOptions options;
-  options.seconds = &seconds;
-  std::optional<TensorMap> results =
-      cpu::run(*code, call.batch, call.arguments, pool, options);
-  if (!results)
-    fail("there is not enough memory to run `" + loaded->program.name + "`");
-  else if (arguments.verbose)
-    reportSpeed(seconds);
-  return results;
+  int64_t carryBytes = code->tables().info().carryBytes;
+  if (!checkCarry(carryBytes))
+    return std::nullopt;
+  library::CallOptions options;
+  options.threads = arguments.threads;
+  if (carry)
+    options.carry = std::move(carry->bytes);
+  library::CallResults results;
+  if (code->call(call.batch, call.arguments, options, results) != TROWEL_OK) {
+    fail(std::string("`") + loaded->program.name +
+         "` cannot run: " + code->lastError());
+    return std::nullopt;
+  }
+  carry = host::Array{host::ElementType::U8,
+                      {call.batch.sequences(), call.batch.heads, carryBytes},
+                      std::move(results.carry)};
+  if (arguments.verbose)
+    reportSpeed(results.seconds);
+  return std::move(results.values);
 }
 
 std::optional<TensorMap> Run::compute() {
@@ -176,7 +211,7 @@ bool Run::compareWithMeaning(const TensorMap &results) const {
   TensorMap actual = sliceResults(program, call.batch, corner, results);
   TensorMap meaning = evaluate(program, corner.batch, given);
   TensorMap magnitudes = evaluateMagnitudes(program, corner.batch, given);
-  roundOutputs(program, meaning);
+  roundResults(program, meaning);
   for (auto it = meaning.begin(); it != meaning.end();)
     it = actual.count(it->first) ? std::next(it) : meaning.erase(it);
   Comparison worst = compare(actual, meaning, magnitudes);
@@ -202,7 +237,7 @@ int Run::run() {
     return 1;
   if (arguments.compare > 0 && !compareWithMeaning(*results))
     return 1;
-  return writeOutputs(loaded->program, outputs, *results, arguments.raw);
+  return writeOutputs(loaded->program, outputs, *results, carry, arguments.raw);
 }
 
 } // namespace

@@ -77,27 +77,29 @@ std::string checkPlace(const std::string &path) {
              : "";
 }
 
-/// The array that a file holds for a value, rounded as it is declared.
-host::Array arrayFor(const Writable &value, const TensorMap &results,
-                     bool raw) {
-  Tensor tensor = results.at(value.name);
-  roundToType(tensor, value.dtype);
-  return host::fromTensor(tensor, value.dtype, raw);
+/// The arrays that files can hold, rounded as they are declared.
+host::ArrayMap arraysOf(const Program &program, const TensorMap &results,
+                        const std::optional<host::Array> &carry, bool raw) {
+  host::ArrayMap arrays;
+  for (const Writable &value : writables(program)) {
+    Tensor tensor = results.at(value.name);
+    roundToType(tensor, value.dtype);
+    arrays[value.name] = host::fromTensor(tensor, value.dtype, raw);
+  }
+  if (carry && !arrays.count(carryName))
+    arrays[carryName] = *carry;
+  return arrays;
 }
 
 /// Writes one item under its partial name; empty or what went wrong.
-std::string writePartial(const FileItem &item,
-                         const std::vector<Writable> &values,
-                         const TensorMap &results, bool raw) {
+std::string writePartial(const FileItem &item, host::ArrayMap arrays) {
   std::string partial = host::partialName(item.path);
-  host::ArrayMap archive;
-  for (const Writable &value : values) {
-    if (item.name.empty())
-      archive[value.name] = arrayFor(value, results, raw);
-    else if (item.name == value.name)
-      return host::writeNpy(partial, arrayFor(value, results, raw));
-  }
-  return host::writeNpz(partial, archive);
+  if (!item.name.empty())
+    return host::writeNpy(partial, arrays.at(item.name));
+  auto carry = arrays.find(carryName);
+  if (carry != arrays.end() && carry->second.bytes.empty())
+    arrays.erase(carry); // there is nothing to carry on
+  return host::writeNpz(partial, arrays);
 }
 
 } // namespace
@@ -150,10 +152,22 @@ std::vector<Writable> writables(const Program &program) {
   return values;
 }
 
-bool checkOutputs(const Program &program, const std::vector<FileItem> &items) {
+bool declares(const Program &program, const std::string &name) {
+  for (const auto *list :
+       {&program.inputs, &program.params, &program.states, &program.outputs})
+    for (const Declaration &declaration : *list)
+      if (declaration.name == name)
+        return true;
+  return false;
+}
+
+bool checkOutputs(const Program &program, const std::vector<FileItem> &items,
+                  bool hasCarry) {
   std::vector<std::string> names, paths;
   for (const Writable &value : writables(program))
     names.push_back(value.name);
+  if (hasCarry && !declares(program, carryName))
+    names.push_back(carryName);
   bool good = true;
   auto say = [&](const std::string &message) {
     fail(message);
@@ -178,12 +192,13 @@ bool checkOutputs(const Program &program, const std::vector<FileItem> &items) {
 }
 
 int writeOutputs(const Program &program, const std::vector<FileItem> &items,
-                 const TensorMap &results, bool raw) {
-  std::vector<Writable> values = writables(program);
+                 const TensorMap &results,
+                 const std::optional<host::Array> &carry, bool raw) {
+  host::ArrayMap arrays = arraysOf(program, results, carry, raw);
   std::string error;
   size_t written = 0;
   for (; written < items.size() && error.empty(); ++written)
-    error = writePartial(items[written], values, results, raw);
+    error = writePartial(items[written], arrays);
   for (size_t i = 0; i < written; ++i) {
     const std::string &path = items[i].path;
     if (error.empty())

@@ -36,15 +36,24 @@ struct Writable {
 };
 std::vector<Writable> writables(const Program &program);
 
+/// What delays, running sums and the position are called in files, together.
+constexpr const char *carryName = "carry";
+
+/// Whether one of the program's tensors has that name.
+bool declares(const Program &program, const std::string &name);
+
 /// Whether the program has what `items` ask for and the places can be written
-/// to; prints what is wrong. Nothing needs to have run.
-bool checkOutputs(const Program &program, const std::vector<FileItem> &items);
+/// to; prints what is wrong. Nothing needs to have run. `hasCarry`: the carry
+/// may be asked for.
+bool checkOutputs(const Program &program, const std::vector<FileItem> &items,
+                  bool hasCarry);
 
 /// Writes what `items` ask for, each value rounded to its declared type, as f32
-/// or, with `raw`, as that type's bits. Either all files are written or none;
-/// the result is the exit status.
+/// or, with `raw`, as that type's bits; the carry as it is. Either all files
+/// are written or none; the result is the exit status.
 int writeOutputs(const Program &program, const std::vector<FileItem> &items,
-                 const TensorMap &results, bool raw);
+                 const TensorMap &results,
+                 const std::optional<host::Array> &carry, bool raw);
 
 } // namespace trowel::tool
 

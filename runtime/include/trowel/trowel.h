@@ -53,7 +53,9 @@ typedef enum trowel_status {
 enum {
   /* The last two axes of every state come in the other order: [N, H, V, K]. A
    * state with fewer than two axes is as it is declared. */
-  TROWEL_STATE_V_FIRST = 1
+  TROWEL_STATE_V_FIRST = 1,
+  /* For tests of the compiler: the code finds its memory full of NaN. */
+  TROWEL_POISON_WORKSPACE = 2
 };
 
 /* Runs `body(context, i)` for every i in [0, count), in any order and on any
@@ -74,7 +76,7 @@ typedef void (*trowel_parallel_for)(void *host, int32_t count,
  * that lie between one another, such as columns of one matrix, share none. */
 typedef struct trowel_call {
   size_t struct_size; /* sizeof(trowel_call) */
-  uint32_t flags;     /* TROWEL_STATE_V_FIRST */
+  uint32_t flags;     /* TROWEL_STATE_V_FIRST and others */
   /* At most so many threads; 0: one for each processor. Results do not depend on
    * it. */
   int32_t threads;

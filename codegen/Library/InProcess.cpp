@@ -1,0 +1,46 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "codegen/Library/InProcess.h"
+
+#include "codegen/Library/Phases.h"
+#include "runtime/Library/Library.h"
+
+using namespace mlir;
+
+namespace trowel::library {
+
+llvm::Expected<std::unique_ptr<InProcess>>
+InProcess::create(const Program &program, ModuleOp module,
+                  const cpu::CpuOptions &options, cpu::Timings *timings) {
+  auto library = std::make_unique<InProcess>();
+  std::vector<CompiledPhase> phases;
+  for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
+    auto kernel = cpu::compileForCpu(*single, options, timings);
+    if (!kernel)
+      return kernel.takeError();
+    CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
+    phase.arguments = (*kernel)->arguments();
+    phase.carryBytes = (*kernel)->carryBytes();
+    phase.codes = {{(*kernel)->entry(), (*kernel)->workspaceBytes()}};
+    library->kernels.push_back(std::move(*kernel));
+  }
+  library->content = std::make_unique<Tables>(
+      program, std::move(phases), std::vector<Machine>{Machine::Host});
+  return std::move(library);
+}
+
+int32_t InProcess::forward(const trowel_call &call) const {
+  return trowel_library_forward(&content->info(), &call);
+}
+
+int32_t InProcess::call(const Batch &batch, const TensorMap &arguments,
+                        const CallOptions &options,
+                        CallResults &results) const {
+  return library::call([&](const trowel_call &raw) { return forward(raw); },
+                       tables(), batch, arguments, options, results);
+}
+
+const char *InProcess::lastError() const { return trowel_library_last_error(); }
+
+} // namespace trowel::library

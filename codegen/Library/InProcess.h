@@ -1,0 +1,40 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A library that lives in this process: compiled for this machine, called as
+// every library is.
+#ifndef TROWEL_CODEGEN_LIBRARY_INPROCESS_H
+#define TROWEL_CODEGEN_LIBRARY_INPROCESS_H
+
+#include "codegen/Library/Call.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+
+namespace trowel::library {
+
+class InProcess {
+public:
+  /// Compiles the chunk programs of the module, which were made of `program`.
+  /// An error says which operation the target does not do.
+  static llvm::Expected<std::unique_ptr<InProcess>>
+  create(const Program &program, mlir::ModuleOp module,
+         const cpu::CpuOptions &options = {}, cpu::Timings *timings = nullptr);
+
+  const Tables &tables() const { return *content; }
+  int32_t forward(const trowel_call &call) const;
+  /// The same with tensors by name.
+  int32_t call(const Batch &batch, const TensorMap &arguments,
+               const CallOptions &options, CallResults &results) const;
+  /// What was wrong with this thread's last call.
+  const char *lastError() const;
+
+private:
+  std::vector<std::unique_ptr<cpu::Kernel>> kernels;
+  std::unique_ptr<Tables> content;
+};
+
+} // namespace trowel::library
+
+#endif // TROWEL_CODEGEN_LIBRARY_INPROCESS_H

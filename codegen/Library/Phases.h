@@ -1,0 +1,24 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The programs that reductions over heads cut a program into, run one after the
+// other.
+#ifndef TROWEL_CODEGEN_LIBRARY_PHASES_H
+#define TROWEL_CODEGEN_LIBRARY_PHASES_H
+
+#include "codegen/Library/Tables.h"
+
+#include "mlir/IR/OwningOpRef.h"
+
+namespace trowel::library {
+
+/// Each chunk program of the module, in order, in a module of its own.
+std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
+splitPrograms(mlir::ModuleOp module);
+
+/// What a program says of its phase before it is compiled.
+CompiledPhase beginPhase(mlir::ModuleOp single);
+
+} // namespace trowel::library
+
+#endif // TROWEL_CODEGEN_LIBRARY_PHASES_H
