@@ -17,8 +17,6 @@
 namespace trowel::library {
 namespace {
 
-constexpr int32_t mostWorkers = 1023;
-
 struct Job {
   void (*body)(void *context, int32_t index);
   void *context;
@@ -96,8 +94,8 @@ void *startWorker(void *pool) {
 /// Signals are the host's: its own threads get them. With fewer threads than
 /// wanted, or none, the callers do the work.
 void Pool::addWorkers(int32_t wanted) {
-  if (wanted > mostWorkers)
-    wanted = mostWorkers;
+  if (wanted >= mostThreads)
+    wanted = mostThreads - 1;
   if (workers >= wanted)
     return;
   sigset_t all, before;

@@ -10,6 +10,9 @@
 
 namespace trowel::library {
 
+/// However many a call asks for.
+constexpr int32_t mostThreads = 1024;
+
 /// How many processors this process may use.
 int32_t processors();
 

@@ -64,6 +64,8 @@ int64_t Run::wantedThreads() const {
   if (wanted == 0)
     wanted = processors();
   int64_t most = call.size(N) * call.size(H);
+  if (most > mostThreads)
+    most = mostThreads;
   if (wanted > most)
     wanted = most;
   return wanted < 1 ? 1 : wanted;

@@ -12,8 +12,8 @@
  *
  * They need nothing but the C library, may be called from several threads at once,
  * and never end the process. What is wrong with a call is said by the status that
- * they return and, in words that name the argument, by NAME_last_error; then
- * nothing has been written.
+ * they return; then nothing has been written. NAME_last_error has it in words that
+ * name the argument, for the last call that failed in the same thread.
  */
 #ifndef TROWEL_TROWEL_H
 #define TROWEL_TROWEL_H
@@ -69,7 +69,7 @@ typedef void (*trowel_parallel_for)(void *host, int32_t count,
  *
  * Tensors are read and written where they lie. Strides are free but for the last
  * of the declared axes, which must be contiguous; no strides means dense. Elements
- * are of the declared type.
+ * are of the declared type. B, T and N may be 0; T has 31 bits.
  *
  * A result may share no memory with another tensor, with two exceptions: a per-head
  * state's initial and final tensor, and the carry's, may be the same one. Tensors
