@@ -92,6 +92,19 @@ void Code::ifThen(Value condition, function_ref<void()> then,
   otherwise();
 }
 
+func::FuncOp Code::function(StringRef name, ArrayRef<Type> types) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(module.getBody());
+  auto made = func::FuncOp::create(builder, location, name,
+                                   builder.getFunctionType(types, {}));
+  made.setPrivate();
+  made->setAttr(
+      "llvm.linkage",
+      LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
+  made.addEntryBlock();
+  return made;
+}
+
 //===--- Vectors ----------------------------------------------------------===//
 
 VectorType Code::vectorOf(Type element) const {
@@ -143,10 +156,13 @@ Value Code::sumLanes(Value vector) {
 
 static Value elementsBehind(Code &code, Type element, Value base,
                             Value distance) {
-  if (getConstantIntValue(distance) == 0)
+  std::optional<int64_t> fixed = getConstantIntValue(distance);
+  if (fixed == 0)
     return base;
-  return code.op<LLVM::GEPOp>(code.pointerType, element, base,
-                              ArrayRef<LLVM::GEPArg>{distance});
+  bool constant = fixed && llvm::isInt<32>(*fixed);
+  LLVM::GEPArg index = constant ? LLVM::GEPArg(static_cast<int32_t>(*fixed))
+                                : LLVM::GEPArg(distance);
+  return code.op<LLVM::GEPOp>(code.pointerType, element, base, index);
 }
 
 Value Code::behind(Value base, Value distance) {
@@ -154,12 +170,17 @@ Value Code::behind(Value base, Value distance) {
 }
 
 Value Code::behind(const View &view, Value distance) {
+  Type element = bitsType(*this, view.format);
+  return elementsBehind(*this, element, start(view), distance);
+}
+
+Value Code::start(const View &view) {
   return elementsBehind(*this, bitsType(*this, view.format), view.base,
-                        distance);
+                        index(view.offset));
 }
 
 Value Code::offsets(const View &view, const Point &point) {
-  Value sum = index(view.offset);
+  Value sum = index(0);
   for (auto [axis, stride] : llvm::zip(view.axes, view.strides))
     if (!stride.is(0))
       sum = add(sum, mul(point.at.lookup(axis), stride));
@@ -294,6 +315,7 @@ View Code::from(const View &view, StringAttr axis, Value position) {
   if (i < 0)
     return result;
   result.base = behind(view, mul(position, view.strides[i]));
+  result.offset = 0;
   if (i + 1 == static_cast<int>(view.axes.size()))
     result.padded = false;
   return result;

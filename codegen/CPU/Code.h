@@ -57,6 +57,10 @@ public:
   void ifThen(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise = nullptr);
 
+  /// A function of the module with no code yet, for its own use.
+  mlir::func::FuncOp function(llvm::StringRef name,
+                              llvm::ArrayRef<mlir::Type> types);
+
   //===--- Vectors
   //----------------------------------------------------------===//
   mlir::VectorType vectorOf(mlir::Type element) const;
@@ -77,7 +81,8 @@ public:
   Value mask(const Point &point);
   /// The address `distance` elements of 32 bits behind `base`.
   Value behind(Value base, Value distance);
-  /// The same in the elements of a view.
+  /// The address of a view's first element, and one so many elements behind.
+  Value start(const View &view);
   Value behind(const View &view, Value distance);
   Value address(const View &view, const Point &point);
   Value loadScalar(Value pointer, mlir::Type element);

@@ -189,10 +189,7 @@ bool Emitter::contractByProduct(const View &out, const View &a, const View &b,
                code.behind(cBase, code.mul(at, loop.c)));
         });
       };
-  auto first = [&](const View &view) {
-    return code.behind(view.base, code.index(view.offset));
-  };
-  open(0, first(a), first(b), first(out));
+  open(0, code.start(a), code.start(b), code.start(out));
   return true;
 }
 
@@ -207,14 +204,11 @@ bool Emitter::contractCausal(const View &out, const View &a, const View &b,
     fill(out, 0);
   bool plain = a.axes.size() == 2 && out.axes.size() == 2 &&
                b.axes.size() == 2 && a.stride(earlier).is(1);
-  auto first = [&](const View &view) {
-    return code.behind(view.base, code.index(view.offset));
-  };
   if (plain) {
-    kernels.triangle({first(a), code.strideValue(a.stride(token)), first(b),
-                      code.strideValue(b.stride(earlier)), first(out),
-                      code.strideValue(out.stride(token)), tokens,
-                      code.index(roundUp(out.sizes.back())), true});
+    kernels.triangle({code.start(a), code.strideValue(a.stride(token)),
+                      code.start(b), code.strideValue(b.stride(earlier)),
+                      code.start(out), code.strideValue(out.stride(token)),
+                      tokens, code.index(roundUp(out.sizes.back())), true});
     return true;
   }
   code.loop(code.index(0), tokens, 1, [&](Value t) {

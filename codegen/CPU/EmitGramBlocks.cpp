@@ -180,9 +180,7 @@ bool Emitter::gramByBlocks(chunk::GramOp op, const Transition &phi,
                  code.min(code.sub(tokens, first), code.index(blockTokens))};
     Value columns = code.op<arith::AndIOp>(
         code.add(first, code.index(lanes - 1)), code.index(-lanes));
-    auto start = [&](const View &view) {
-      return code.behind(view.base, code.index(view.offset));
-    };
+    auto start = [&](const View &view) { return code.start(view); };
     for (auto [row, cell] : llvm::zip(g.rows, g.cells)) {
       scaleRows(code, g, block, row, token, place);
       Value target =

@@ -56,7 +56,7 @@ void Emitter::solveByTriangle(View matrix, const View &out) {
           corner.at.set(axis, code.index(0));
         Value base = code.address(out, corner);
         Value stride = code.strideValue(rowStride(out));
-        kernels.triangle({code.behind(matrix.base, code.index(matrix.offset)),
+        kernels.triangle({code.start(matrix),
                           code.strideValue(rowStride(matrix)), base, stride,
                           base, stride, rows,
                           code.index(roundUp(space.sizes.back())), false});

@@ -12,7 +12,7 @@ namespace trowel::cpu {
 
 Emitter::Emitter(chunk::ProgramOp program, ModuleOp target, bool wide)
     : program(program), code(target, program.getLoc()), kernels(code, wide),
-      liveness(program), order(rec::AxisOrder::around(program)),
+      parts(code), liveness(program), order(rec::AxisOrder::around(program)),
       chunkTokens(program.getTokens()) {
   MLIRContext *context = program.getContext();
   token = StringAttr::get(context, "t");
@@ -171,7 +171,7 @@ void Emitter::emitBeforeChunks() {
   Block &block = program.getBody().front();
   for (Operation &op : block)
     if (liveness.isInvariant(&op) && !liveness.isInlined(&op))
-      emitOperation(&op);
+      emitPart(&op);
   for (auto state : block.getOps<rec::StateOp>())
     emitStateBegin(state);
   for (auto update : block.getOps<rec::UpdateOp>())
@@ -210,7 +210,7 @@ void Emitter::emitBlock(Block &block) {
     if (!error.empty() || before || liveness.isInlined(&op) ||
         isViewOperation(&op))
       continue;
-    emitOperation(&op);
+    emitPart(&op);
     // One at a time, so that the loads find room beside the arithmetic.
     if (!prefetches.empty() && block.getParentOp() == program &&
         !isa<rec::InputOp, rec::StateOp, rec::ParamOp>(op))
@@ -222,9 +222,17 @@ void Emitter::emitBlock(Block &block) {
   }
 }
 
-void Emitter::emitOperation(Operation *op) {
+/// An operation's code is a part, so that equal operations share theirs. An
+/// input's place is an address that others use.
+void Emitter::emitPart(Operation *op) {
   if (isViewOperation(op))
     return;
+  if (isa<rec::InputOp>(op))
+    return emitOperation(op);
+  parts.write(op->getName().stripDialect(), [&] { emitOperation(op); });
+}
+
+void Emitter::emitOperation(Operation *op) {
   size_t mark = scratchPlaces.size();
   llvm::TypeSwitch<Operation *>(op)
       .Case<rec::InputOp>([&](auto x) { emitInput(x); })

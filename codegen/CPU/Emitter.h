@@ -14,6 +14,7 @@
 #include "codegen/CPU/Code.h"
 #include "codegen/CPU/Kernels.h"
 #include "codegen/CPU/Liveness.h"
+#include "codegen/CPU/Parts.h"
 #include "codegen/CPU/Workspace.h"
 
 namespace trowel::cpu {
@@ -60,6 +61,7 @@ private:
   void emitBeforeChunks();
   void emitChunks();
   void emitBlock(mlir::Block &block);
+  void emitPart(mlir::Operation *op);
   void emitOperation(mlir::Operation *op);
   void refuse(mlir::Operation *op, const llvm::Twine &why);
 
@@ -239,6 +241,7 @@ private:
   chunk::ProgramOp program;
   Code code;
   Kernels kernels;
+  Parts parts;
   Liveness liveness;
   Workspace workspace;
   rec::AxisOrder order;

@@ -15,17 +15,11 @@ func::FuncOp Kernels::function(StringRef name, ArrayRef<Type> types,
                                Body define) {
   if (auto known = code.module.lookupSymbol<func::FuncOp>(name))
     return known;
+  func::FuncOp made = code.function(name, types);
   OpBuilder::InsertionGuard guard(code.builder);
-  code.builder.setInsertionPointToEnd(code.module.getBody());
-  auto made = func::FuncOp::create(code.builder, code.location, name,
-                                   code.builder.getFunctionType(types, {}));
-  made.setPrivate();
-  made->setAttr("llvm.linkage",
-                LLVM::LinkageAttr::get(code.builder.getContext(),
-                                       LLVM::Linkage::Internal));
-  Block *block = made.addEntryBlock();
-  code.builder.setInsertionPointToStart(block);
-  define(block->getArguments());
+  Block &block = made.getBody().front();
+  code.builder.setInsertionPointToStart(&block);
+  define(block.getArguments());
   func::ReturnOp::create(code.builder, code.location);
   return made;
 }
