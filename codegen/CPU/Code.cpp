@@ -301,6 +301,32 @@ void Code::store(const View &view, const Point &point, Value value) {
 
 //===--- Views ------------------------------------------------------------===//
 
+std::optional<View> sideBySide(ArrayRef<View> views, StringAttr axis) {
+  View result = views.front();
+  if (views.size() == 1)
+    return result;
+  int64_t step = views[1].offset - result.offset;
+  auto sameStride = [](const Stride &a, const Stride &b) {
+    return a.fixed == b.fixed && a.dynamic == b.dynamic;
+  };
+  for (auto [i, view] : llvm::enumerate(views)) {
+    int64_t distance = view.offset - result.offset;
+    if (view.base != result.base || view.element != result.element ||
+        view.axes != result.axes || view.sizes != result.sizes ||
+        view.external != result.external ||
+        distance != step * static_cast<int64_t>(i) ||
+        !llvm::equal(view.strides, result.strides, sameStride))
+      return std::nullopt;
+  }
+  int at = result.axes.empty() ? 0 : 1;
+  result.axes.insert(result.axes.begin() + at, axis);
+  result.sizes.insert(result.sizes.begin() + at, views.size());
+  result.strides.insert(result.strides.begin() + at, Stride{step, Value()});
+  result.causal = llvm::all_of(views, [](const View &x) { return x.causal; });
+  result.padded &= at < static_cast<int>(result.axes.size()) - 1;
+  return result;
+}
+
 View Code::at(const View &view, StringAttr axis, Value position) {
   View result = from(view, axis, position);
   int i = result.find(axis);

@@ -4,21 +4,16 @@
 // Products of a causal matrix with keys that decay on their way.
 #include "codegen/CPU/Emitter.h"
 
-#include <set>
-
 using namespace mlir;
 
 namespace trowel::cpu {
 
 void Emitter::emitApply(chunk::ApplyOp op) {
   Transition phi = transition(op.getPhi(), op.getPhiBlocks());
-  auto keyIndex = op.getKeyIndex();
-  for (size_t i = 1; i < keyIndex.size(); i += 2)
-    phi.states = std::max(phi.states, keyIndex[i] + 1);
-  for (int64_t state : op.getResultStates())
-    phi.states = std::max(phi.states, state + 1);
-  for (auto [to, from] : phi.blocks)
-    phi.states = std::max({phi.states, to + 1, from + 1});
+  Coefficients keys = coefficients(op.getKeys(), op.getKeyIndex());
+  for (const Coefficient &key : keys)
+    phi.include(key.state);
+  phi.include(op.getResultStates());
   Views outs;
   for (Value result : op.getResults()) {
     outs.push_back(define(result));
@@ -26,75 +21,83 @@ void Emitter::emitApply(chunk::ApplyOp op) {
   }
   if (chunkTokens == 1) // no token is earlier
     return;
-  if (phi.axes(token).empty())
-    applyByFactors(op, phi, outs);
-  else
-    applyByColumns(op, phi, outs);
-}
-
-void Emitter::applyByFactors(chunk::ApplyOp op, const Transition &phi,
-                             const Views &outs) {
-  View matrix = viewOf(op.getMatrix());
-  auto pairs = phi.reached();
-  auto keyIndex = op.getKeyIndex();
-  int64_t rows = matrix.size(rowAxis);
-  for (auto [out, state] : llvm::zip(outs, op.getResultStates()))
-    for (auto [b, key] : llvm::enumerate(op.getKeys())) {
-      std::pair<int64_t, int64_t> block{state, keyIndex[2 * b + 1]};
-      auto *it = llvm::find(pairs, block);
-      if (it == pairs.end())
-        continue;
-      View x = viewOf(key).renamed(token, earlier);
-      for (int64_t r = 0; r < rows; ++r) {
-        View part =
-            matrix.picked(rowAxis, r).picked(writeAxis, keyIndex[2 * b]);
-        View decayed = scratch({token, earlier}, {chunkTokens, chunkTokens});
-        scanFactors(phi, [&](Point &point, ValueRange factors, Value before) {
-          Value y = code.load(part, point);
-          if (!phi.identity)
-            y = code.op<arith::MulFOp>(y, factors[it - pairs.begin()]);
-          code.store(decayed, point, code.select(before, y, code.real(0)));
-        });
-        decayed.causal = true;
-        View target = out.picked(rowAxis, r);
-        contract(target, decayed, spreadOver(x, spaceOf(target)), {earlier},
-                 true);
-      }
+  for (ArrayRef<int64_t> component : phi.components()) {
+    ApplyPart part{phi.restrictedTo(component),
+                   viewOf(op.getMatrix()),
+                   within(component, keys),
+                   {}};
+    for (auto [out, state] : llvm::zip(outs, op.getResultStates())) {
+      const auto *place = llvm::find(component, state);
+      if (place != component.end())
+        part.outs.push_back({place - component.begin(), out});
     }
+    if (part.keys.empty() || part.outs.empty())
+      continue;
+    if (part.phi.axes(token).empty())
+      applyByFactors(part);
+    else
+      applyByColumns(part);
+  }
 }
 
-void Emitter::applyByColumns(chunk::ApplyOp op, const Transition &phi,
-                             const Views &outs) {
-  View matrix = viewOf(op.getMatrix());
-  auto keyIndex = op.getKeyIndex();
-  Views keys;
-  for (Value key : op.getKeys())
-    keys.push_back(viewOf(key));
-  Views tiles = keys;
-  SmallVector<int64_t> states;
-  for (size_t i = 0; i < keys.size(); ++i)
-    states.push_back(keyIndex[2 * i + 1]);
-  tiles.append(outs.begin(), outs.end());
-  states.append(op.getResultStates().begin(), op.getResultStates().end());
-  Travellers travellers = makeTravellers(stateSpaces(phi, tiles, states));
-  std::set<int64_t> writes;
-  for (size_t i = 0; i < keys.size(); ++i)
-    writes.insert(keyIndex[2 * i]);
-  for (int64_t w : writes)
-    travel(phi, travellers, keys, keyIndex, w, [&](Value s, Value t) {
-      View column =
-          code.at(code.at(matrix, token, t), earlier, s).picked(writeAxis, w);
-      for (auto [out, state] : llvm::zip(outs, op.getResultStates()))
-        for (int64_t r = 0; r < matrix.size(rowAxis); ++r) {
-          View target = code.at(out, token, t).picked(rowAxis, r);
-          pointwise(
-              target,
-              {target, column.picked(rowAxis, r), travellers.states[state]},
-              [&](ArrayRef<Value> x, Point &) {
-                return Values{code.fma(x[1], x[2], x[0])};
-              });
-        }
-    });
+void Emitter::applyByFactors(const ApplyPart &part) {
+  View matrix = asColumns(part.matrix);
+  int64_t width = part.matrix.size(writeAxis);
+  int64_t rows = part.matrix.size(rowAxis);
+  auto pairs = part.phi.reached();
+  for (auto &[to, out] : part.outs) {
+    View space = spaceOf(Views{out});
+    for (size_t n = 0; n < pairs.size(); ++n) {
+      if (pairs[n].first != to)
+        continue;
+      View keys = stack(part.keys, pairs[n].second, writeAxis, width, space);
+      if (keys.axes.empty())
+        continue;
+      View decayed = scratch(matrix.axes, matrix.sizes);
+      scanFactors(
+          part.phi, width, [&](Point &point, ValueRange factors, Value before) {
+            code.loop(code.index(0), code.index(rows), 1, [&](Value r) {
+              point.at.set(rowAxis, r);
+              Value y = code.load(matrix, point);
+              if (!part.phi.identity)
+                y = code.op<arith::MulFOp>(y, factors[n]);
+              code.store(decayed, point, code.select(before, y, code.real(0)));
+            });
+          });
+      decayed.causal = true;
+      StringAttr columns = matrix.has(columnAxis) ? columnAxis : earlier;
+      contract(out, decayed, asColumns(keys.renamed(token, earlier)), {columns},
+               true);
+    }
+  }
+}
+
+void Emitter::applyByColumns(const ApplyPart &part) {
+  Views outs;
+  for (auto &[state, out] : part.outs)
+    outs.push_back(out);
+  View space = spaceOf(part.phi, part.keys, outs);
+  int64_t width = part.matrix.size(writeAxis);
+  Views travellers, keys;
+  for (int64_t state = 0; state < part.phi.states; ++state) {
+    travellers.push_back(scratch(space.axes, space.sizes));
+    keys.push_back(stack(part.keys, state, writeAxis, width, space));
+  }
+  travel(part.phi, travellers, keys, width, [&](Value s, Value w, Value t) {
+    View column = code.at(code.at(code.at(part.matrix, token, t), earlier, s),
+                          writeAxis, w);
+    code.loop(
+        code.index(0), code.index(part.matrix.size(rowAxis)), 1, [&](Value r) {
+          for (auto &[state, out] : part.outs) {
+            View target = code.at(code.at(out, token, t), rowAxis, r);
+            pointwise(target,
+                      {target, code.at(column, rowAxis, r), travellers[state]},
+                      [&](ArrayRef<Value> x, Point &) {
+                        return Values{code.fma(x[1], x[2], x[0])};
+                      });
+          }
+        });
+  });
 }
 
 } // namespace trowel::cpu

@@ -197,18 +197,21 @@ bool Emitter::contractByProduct(const View &out, const View &a, const View &b,
 /// read.
 bool Emitter::contractCausal(const View &out, const View &a, const View &b,
                              Axes axes, bool accumulate) {
-  if (!a.causal || !a.has(token) || !llvm::is_contained(axes, earlier) ||
+  StringAttr columns = a.has(columnAxis) ? columnAxis : earlier;
+  if (!a.causal || !a.has(token) || !llvm::is_contained(axes, columns) ||
       !out.has(token) || b.has(token))
     return false;
   if (!accumulate)
     fill(out, 0);
   bool plain = a.axes.size() == 2 && out.axes.size() == 2 &&
-               b.axes.size() == 2 && a.stride(earlier).is(1);
+               b.axes.size() == 2 && axes.size() == 1;
   if (plain) {
     kernels.triangle({code.start(a), code.strideValue(a.stride(token)),
-                      code.start(b), code.strideValue(b.stride(earlier)),
-                      code.start(out), code.strideValue(out.stride(token)),
-                      tokens, code.index(roundUp(out.sizes.back())), true});
+                      code.strideValue(a.stride(columns)), code.start(b),
+                      code.strideValue(b.stride(columns)), code.start(out),
+                      code.strideValue(out.stride(token)), tokens,
+                      code.index(a.size(columns) / chunkTokens),
+                      code.index(roundUp(out.sizes.back()))});
     return true;
   }
   code.loop(code.index(0), tokens, 1, [&](Value t) {

@@ -37,6 +37,40 @@ SmallVector<StringAttr> Transition::axes(StringAttr token) const {
   return result;
 }
 
+SmallVector<SmallVector<int64_t>> Transition::components() const {
+  SmallVector<int64_t> first(states); // the least state of each one's component
+  for (int64_t i = 0; i < states; ++i)
+    first[i] = i;
+  for (int64_t round = 0; round < states; ++round)
+    for (auto [to, from] : blocks)
+      first[to] = first[from] = std::min(first[to], first[from]);
+  SmallVector<SmallVector<int64_t>> result;
+  for (int64_t i = 0; i < states; ++i) {
+    if (first[i] != i)
+      continue;
+    result.emplace_back();
+    for (int64_t j = i; j < states; ++j)
+      if (first[j] == i)
+        result.back().push_back(j);
+  }
+  return result;
+}
+
+Transition Transition::restrictedTo(ArrayRef<int64_t> component) const {
+  Transition result;
+  result.identity = identity;
+  result.states = component.size();
+  auto place = [&](int64_t state) {
+    return llvm::find(component, state) - component.begin();
+  };
+  for (auto [factor, block] : llvm::zip(phi, blocks))
+    if (llvm::is_contained(component, block.first)) {
+      result.phi.push_back(factor);
+      result.blocks.push_back({place(block.first), place(block.second)});
+    }
+  return result;
+}
+
 Transition Emitter::transition(ValueRange phi, ArrayRef<int64_t> blocks) {
   Transition result;
   result.identity = phi.empty();
@@ -48,12 +82,11 @@ Transition Emitter::transition(ValueRange phi, ArrayRef<int64_t> blocks) {
   return result;
 }
 
-/// Makes room for the states that an operation names.
-static void includeStates(Transition &phi, ArrayRef<int64_t> states) {
-  for (int64_t state : states)
-    phi.states = std::max(phi.states, state + 1);
-  for (auto [to, from] : phi.blocks)
-    phi.states = std::max({phi.states, to + 1, from + 1});
+void Transition::include(ArrayRef<int64_t> named) {
+  for (int64_t state : named)
+    states = std::max(states, state + 1);
+  for (auto [to, from] : blocks)
+    states = std::max({states, to + 1, from + 1});
 }
 
 Values Emitter::identityProducts(const Transition &phi) {
@@ -157,8 +190,8 @@ static void append(Views &views, ArrayRef<View> more) {
 
 void Emitter::emitPull(chunk::PullOp op) {
   Transition phi = transition(op.getPhi(), op.getPhiBlocks());
-  includeStates(phi, op.getRowStates());
-  includeStates(phi, op.getResultStates());
+  phi.include(op.getRowStates());
+  phi.include(op.getResultStates());
   auto view = [&](Value value) { return viewOf(value); };
   Views rows = viewsOf(op.getRow(), view), outs;
   for (Value result : op.getResults())
@@ -185,8 +218,8 @@ void Emitter::emitPull(chunk::PullOp op) {
 
 void Emitter::emitPush(chunk::PushOp op) {
   Transition phi = transition(op.getPhi(), op.getPhiBlocks());
-  includeStates(phi, op.getKeyStates());
-  includeStates(phi, op.getResultStates());
+  phi.include(op.getKeyStates());
+  phi.include(op.getResultStates());
   auto view = [&](Value value) { return viewOf(value); };
   Views keys = viewsOf(op.getKey(), view), outs;
   for (Value result : op.getResults())
@@ -213,7 +246,7 @@ void Emitter::emitPush(chunk::PushOp op) {
 
 void Emitter::emitTotal(chunk::TotalOp op) {
   Transition phi = transition(op.getPhi(), op.getPhiBlocks());
-  includeStates(phi, op.getResultBlocks());
+  phi.include(op.getResultBlocks());
   Views outs;
   for (Value result : op.getResults())
     outs.push_back(define(result));

@@ -12,48 +12,93 @@ using namespace mlir;
 
 namespace trowel::cpu {
 
+/// The indices that occur, in order; the tiles get their places among them.
+static SmallVector<int64_t> compact(Coefficients &tiles) {
+  std::set<int64_t> known;
+  for (const Coefficient &tile : tiles)
+    known.insert(tile.index);
+  SmallVector<int64_t> places(known.begin(), known.end());
+  for (Coefficient &tile : tiles)
+    tile.index = llvm::find(places, tile.index) - places.begin();
+  return places;
+}
+
 void Emitter::emitGram(chunk::GramOp op) {
   Transition phi = transition(op.getPhi(), op.getPhiBlocks());
-  for (auto index : {op.getRowIndex(), op.getKeyIndex()})
-    for (size_t i = 1; i < index.size(); i += 2)
-      phi.states = std::max(phi.states, index[i] + 1);
-  for (auto [to, from] : phi.blocks)
-    phi.states = std::max({phi.states, to + 1, from + 1});
+  Coefficients rows = coefficients(op.getRows(), op.getRowIndex());
+  Coefficients keys = coefficients(op.getKeys(), op.getKeyIndex());
+  for (const Coefficients *tiles : {&rows, &keys})
+    for (const Coefficient &tile : *tiles)
+      phi.include(tile.state);
   View out = define(op.getResult());
-  if (!gramByBlocks(op, phi, out)) {
-    fill(out, 0);
-    if (chunkTokens > 1 && phi.axes(token).empty())
-      gramByFactors(op, phi, out);
-    else if (chunkTokens > 1)
-      gramByColumns(op, phi, out);
+  int64_t rowCount = out.size(rowAxis), keyCount = out.size(writeAxis);
+  bool written = false;
+  for (ArrayRef<int64_t> component : phi.components()) {
+    GramPart part{phi.restrictedTo(component), within(component, rows),
+                  within(component, keys), 0, 0};
+    if (part.rows.empty() || part.keys.empty() || chunkTokens == 1)
+      continue;
+    SmallVector<int64_t> rowPlaces = compact(part.rows);
+    SmallVector<int64_t> keyPlaces = compact(part.keys);
+    part.rowCount = rowPlaces.size();
+    part.keyCount = keyPlaces.size();
+    bool whole = part.rowCount == rowCount && part.keyCount == keyCount;
+    if (!written && !whole)
+      parts.write("clear", [&] { fill(out, 0); });
+    size_t mark = scratchPlaces.size();
+    View target = out;
+    if (written || !whole)
+      target =
+          scratch({token, rowAxis, earlier, writeAxis},
+                  {chunkTokens, part.rowCount, chunkTokens, part.keyCount});
+    parts.write("gram", [&] { emitGramPart(part, target); });
+    if (written || !whole)
+      for (size_t i = 0; i < rowPlaces.size(); ++i)
+        for (size_t j = 0; j < keyPlaces.size(); ++j)
+          parts.write("add", [&] {
+            addTo(out.picked(rowAxis, rowPlaces[i])
+                      .picked(writeAxis, keyPlaces[j]),
+                  target.picked(rowAxis, i).picked(writeAxis, j));
+          });
+    releaseScratch(mark);
+    written = true;
   }
+  if (!written)
+    parts.write("clear", [&] { fill(out, 0); });
   gramDiagonal(op, out);
   views[op.getResult()].causal = true;
 }
 
-void Emitter::gramDiagonal(chunk::GramOp op, const View &out) {
-  Views within;
-  for (Value value : op.getWithin())
-    within.push_back(viewOf(value));
-  if (within.empty())
+void Emitter::emitGramPart(const GramPart &part, const View &out) {
+  if (part.phi.axes(token).empty())
+    return gramByFactors(part, asColumns(out));
+  if (gramByBlocks(part, asColumns(out)))
     return;
-  code.loop(code.index(0), tokens, 1, [&](Value t) {
-    View block = code.at(code.at(out, token, t), earlier, t);
-    for (auto [i, view] : llvm::enumerate(within)) {
-      View cell = block.picked(rowAxis, op.getWithinIndex()[2 * i])
-                      .picked(writeAxis, op.getWithinIndex()[2 * i + 1]);
-      addTo(cell, code.at(view, token, t));
-    }
-  });
+  fill(out, 0);
+  gramByColumns(part, out);
+}
+
+void Emitter::gramDiagonal(chunk::GramOp op, const View &out) {
+  for (auto [i, value] : llvm::enumerate(op.getWithin())) {
+    View coupling = viewOf(value);
+    View entry = out.picked(rowAxis, op.getWithinIndex()[2 * i])
+                     .picked(writeAxis, op.getWithinIndex()[2 * i + 1]);
+    parts.write("diagonal", [&] {
+      code.loop(code.index(0), tokens, 1, [&](Value t) {
+        addTo(code.at(code.at(entry, token, t), earlier, t),
+              code.at(coupling, token, t));
+      });
+    });
+  }
 }
 
 //===--- The same factor for all channels ---------------------------------===//
 
-void Emitter::scanFactors(const Transition &phi,
+void Emitter::scanFactors(const Transition &phi, int64_t width,
                           function_ref<void(Point &, ValueRange, Value)> use) {
   View space;
-  space.axes.push_back(earlier);
-  space.sizes.push_back(chunkTokens);
+  space.axes.push_back(width == 1 ? earlier : columnAxis);
+  space.sizes.push_back(chunkTokens * width);
   auto pairs = phi.reached();
   Values zeros(pairs.size(), code.real(0));
   scan(
@@ -63,139 +108,81 @@ void Emitter::scanFactors(const Transition &phi,
           return code.broadcast(
               code.op<arith::TruncIOp>(code.builder.getI32Type(), i));
         };
-        Value t = narrow(point.at.lookup(token));
-        Value s = code.op<arith::AddIOp>(narrow(point.at.lookup(earlier)),
-                                         code.laneNumbers());
-        Value before = code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, s, t);
-        Value equal = code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, s, t);
+        Value t = code.mul(point.at.lookup(token), code.index(width));
+        Value column = code.op<arith::AddIOp>(
+            narrow(point.at.lookup(space.last())), code.laneNumbers());
+        Value before = code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, column,
+                                              narrow(t));
+        Value notAfter =
+            code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, column,
+                                   narrow(code.add(t, code.index(width))));
         use(point, factors, before);
         Values next = stepProducts(phi, factors, point, false);
         for (auto [pair, value] : llvm::zip(pairs, next)) {
           Value fresh = code.real(pair.first == pair.second ? 1 : 0);
           value = code.select(before, value,
-                              code.select(equal, fresh, code.real(0)));
+                              code.select(notAfter, fresh, code.real(0)));
         }
         return next;
       },
       nullptr);
 }
 
-/// The states in a list of pairs (index, state).
-static SmallVector<int64_t> statesIn(ArrayRef<int64_t> first,
-                                     ArrayRef<int64_t> second) {
-  SmallVector<int64_t> states;
-  for (ArrayRef<int64_t> pairs : {first, second})
-    for (size_t i = 1; i < pairs.size(); i += 2)
-      states.push_back(pairs[i]);
-  return states;
-}
-
-void Emitter::gramByFactors(chunk::GramOp op, const Transition &phi,
-                            const View &out) {
-  auto pairs = phi.reached();
-  auto rowIndex = op.getRowIndex(), keyIndex = op.getKeyIndex();
-  Views tiles;
-  for (Value row : op.getRows())
-    tiles.push_back(viewOf(row));
-  for (Value key : op.getKeys())
-    tiles.push_back(viewOf(key));
-  StateSpaces spaces = stateSpaces(phi, tiles, statesIn(rowIndex, keyIndex));
-  std::map<std::pair<int64_t, int64_t>, std::vector<std::pair<View, size_t>>>
-      cells;
-  for (auto [a, row] : llvm::enumerate(op.getRows()))
-    for (auto [b, key] : llvm::enumerate(op.getKeys())) {
-      std::pair<int64_t, int64_t> block{rowIndex[2 * a + 1],
-                                        keyIndex[2 * b + 1]};
-      auto *it = llvm::find(pairs, block);
-      if (it == pairs.end())
+void Emitter::gramByFactors(const GramPart &part, const View &out) {
+  Coefficients tiles = part.rows;
+  tiles.append(part.keys.begin(), part.keys.end());
+  View space = spaceOf(part.phi, tiles, {});
+  auto pairs = part.phi.reached();
+  SmallVector<std::pair<View, size_t>> terms;
+  for (int64_t to = 0; to < part.phi.states; ++to) {
+    View rows = stack(part.rows, to, rowAxis, part.rowCount, space);
+    for (auto [n, pair] : llvm::enumerate(pairs)) {
+      if (pair.first != to || rows.axes.empty())
         continue;
-      View x = viewOf(row), y = viewOf(key);
-      const View &space = spaces.spaces[block.first];
-      View product = scratch({token, earlier}, {chunkTokens, chunkTokens});
-      contract(product, spreadOver(x, space),
-               spreadOver(y, space).renamed(token, earlier),
+      View keys =
+          stack(part.keys, pair.second, writeAxis, part.keyCount, space);
+      if (keys.axes.empty())
+        continue;
+      View product = terms.empty() ? out : scratch(out.axes, out.sizes);
+      contract(product, rows, asColumns(keys.renamed(token, earlier)),
                llvm::to_vector_of<StringAttr>(space.axes));
-      cells[{rowIndex[2 * a], keyIndex[2 * b]}].push_back(
-          {product, it - pairs.begin()});
+      terms.push_back({product, n});
     }
-  scanFactors(phi, [&](Point &point, ValueRange factors, Value before) {
-    for (auto &[cell, terms] : cells) {
-      Value sum;
-      for (auto &[product, pair] : terms) {
-        Value x = code.load(product, point);
-        if (sum)
-          sum = code.fma(x, factors[pair], sum);
-        else
-          sum = phi.identity ? x : code.op<arith::MulFOp>(x, factors[pair]);
-      }
-      code.store(out.picked(rowAxis, cell.first).picked(writeAxis, cell.second),
-                 point, code.select(before, sum, code.real(0)));
-    }
-  });
+  }
+  if (terms.empty())
+    return fill(out, 0);
+  scanFactors(
+      part.phi, part.keyCount,
+      [&](Point &point, ValueRange factors, Value before) {
+        code.loop(code.index(0), code.index(part.rowCount), 1, [&](Value row) {
+          point.at.set(rowAxis, row);
+          Value sum;
+          for (auto &[product, pair] : terms) {
+            Value x = code.load(product, point);
+            if (sum)
+              sum = code.fma(x, factors[pair], sum);
+            else
+              sum = part.phi.identity
+                        ? x
+                        : code.op<arith::MulFOp>(x, factors[pair]);
+          }
+          code.store(out, point, code.select(before, sum, code.real(0)));
+        });
+      });
 }
 
 //===--- Factors of channels ----------------------------------------------===//
 
-/// For each state the first of those that transitions join with it.
-static SmallVector<int64_t> componentsOf(const Transition &phi) {
-  SmallVector<int64_t> component(phi.states);
-  for (int64_t i = 0; i < phi.states; ++i)
-    component[i] = i;
-  for (int64_t round = 0; round < phi.states; ++round)
-    for (auto [to, from] : phi.blocks)
-      component[to] = component[from] =
-          std::min(component[to], component[from]);
-  return component;
-}
-
-Emitter::StateSpaces Emitter::stateSpaces(const Transition &phi,
-                                          ArrayRef<View> tiles,
-                                          ArrayRef<int64_t> states) {
-  StateSpaces result;
-  result.component = componentsOf(phi);
-  for (int64_t c : result.component) {
-    Views all;
-    for (auto [tile, state] : llvm::zip(tiles, states))
-      if (result.component[state] == c)
-        all.push_back(tile);
-    for (auto [factor, block] : llvm::zip(phi.phi, phi.blocks))
-      if (result.component[block.first] == c)
-        all.push_back(factor);
-    result.spaces.push_back(spaceOf(all));
-  }
-  return result;
-}
-
-Emitter::Travellers Emitter::makeTravellers(const StateSpaces &spaces) {
-  Travellers result;
-  result.component = spaces.component;
-  for (const View &space : spaces.spaces)
-    result.states.push_back(scratch(space.axes, space.sizes));
-  return result;
-}
-
-/// One token's transition of the states of one component.
-void Emitter::moveTravellers(const Transition &phi,
-                             const Travellers &travellers, int64_t component,
+/// One token's transition.
+void Emitter::moveTravellers(const Transition &phi, const Views &travellers,
                              Value t) {
-  Views outs, ins;
-  SmallVector<int64_t> place(phi.states);
-  for (int64_t i = 0; i < phi.states; ++i)
-    if (travellers.component[i] == component) {
-      place[i] = outs.size();
-      outs.push_back(travellers.states[i]);
-    }
-  ins = outs;
-  SmallVector<std::pair<int64_t, int64_t>> blocks;
-  for (auto [factor, block] : llvm::zip(phi.phi, phi.blocks))
-    if (travellers.component[block.first] == component) {
-      ins.push_back(code.at(factor, token, t));
-      blocks.push_back({place[block.first], place[block.second]});
-    }
-  pointwise(outs, ins, [&](ArrayRef<Value> x, Point &) {
-    Values next(outs.size());
-    for (auto [n, block] : llvm::enumerate(blocks)) {
-      Value factor = x[outs.size() + n], from = x[block.second];
+  Views ins = travellers;
+  for (const View &factor : phi.phi)
+    ins.push_back(code.at(factor, token, t));
+  pointwise(travellers, ins, [&](ArrayRef<Value> x, Point &) {
+    Values next(phi.states);
+    for (auto [n, block] : llvm::enumerate(phi.blocks)) {
+      Value factor = x[phi.states + n], from = x[block.second];
       Value &sum = next[block.first];
       sum = sum ? code.fma(factor, from, sum)
                 : code.op<arith::MulFOp>(factor, from);
@@ -207,54 +194,51 @@ void Emitter::moveTravellers(const Transition &phi,
   });
 }
 
-void Emitter::travel(const Transition &phi, const Travellers &travellers,
-                     ArrayRef<View> keys, ArrayRef<int64_t> keyIndex, int64_t w,
-                     function_ref<void(Value, Value)> visit) {
+void Emitter::travel(const Transition &phi, const Views &travellers,
+                     const Views &keys, int64_t count,
+                     function_ref<void(Value, Value, Value)> visit) {
   code.loop(code.index(0), tokens, 1, [&](Value s) {
-    for (const View &state : travellers.states)
-      fill(state, 0);
-    for (auto [i, key] : llvm::enumerate(keys))
-      if (keyIndex[2 * i] == w)
-        addTo(travellers.states[keyIndex[2 * i + 1]], code.at(key, token, s));
-    code.loop(code.add(s, code.index(1)), tokens, 1, [&](Value t) {
-      visit(s, t);
-      for (int64_t i = 0; i < phi.states; ++i)
-        if (travellers.component[i] == i)
-          moveTravellers(phi, travellers, i, t);
+    code.loop(code.index(0), code.index(count), 1, [&](Value w) {
+      for (auto [traveller, key] : llvm::zip(travellers, keys)) {
+        if (key.axes.empty())
+          fill(traveller, 0);
+        else
+          copy(traveller, code.at(code.at(key, token, s), writeAxis, w));
+      }
+      code.loop(code.add(s, code.index(1)), tokens, 1, [&](Value t) {
+        visit(s, w, t);
+        moveTravellers(phi, travellers, t);
+      });
     });
   });
 }
 
-void Emitter::gramByColumns(chunk::GramOp op, const Transition &phi,
-                            const View &out) {
-  auto rowIndex = op.getRowIndex(), keyIndex = op.getKeyIndex();
-  Views rows, keys;
-  for (Value row : op.getRows())
-    rows.push_back(viewOf(row));
-  for (Value key : op.getKeys())
-    keys.push_back(viewOf(key));
-  Views tiles = rows;
-  tiles.append(keys.begin(), keys.end());
-  StateSpaces spaces = stateSpaces(phi, tiles, statesIn(rowIndex, keyIndex));
-  Travellers travellers = makeTravellers(spaces);
-  std::set<int64_t> writes;
-  for (size_t i = 0; i < keys.size(); ++i)
-    writes.insert(keyIndex[2 * i]);
-  for (int64_t w : writes)
-    travel(phi, travellers, keys, keyIndex, w, [&](Value s, Value t) {
-      std::set<int64_t> begun;
-      View column =
-          code.at(code.at(out, token, t), earlier, s).picked(writeAxis, w);
-      for (auto [i, row] : llvm::enumerate(rows)) {
-        int64_t state = rowIndex[2 * i + 1];
-        const View &space = spaces.spaces[state];
-        contract(column.picked(rowAxis, rowIndex[2 * i]),
-                 spreadOver(code.at(row, token, t), space),
-                 travellers.states[state],
-                 llvm::to_vector_of<StringAttr>(space.axes),
-                 !begun.insert(rowIndex[2 * i]).second);
-      }
-    });
+void Emitter::gramByColumns(const GramPart &part, const View &out) {
+  Coefficients tiles = part.rows;
+  tiles.append(part.keys.begin(), part.keys.end());
+  View space = spaceOf(part.phi, tiles, {});
+  Views travellers, rows, keys;
+  for (int64_t state = 0; state < part.phi.states; ++state) {
+    travellers.push_back(scratch(space.axes, space.sizes));
+    rows.push_back(stack(part.rows, state, rowAxis, part.rowCount, space));
+    keys.push_back(stack(part.keys, state, writeAxis, part.keyCount, space));
+  }
+  travel(part.phi, travellers, keys, part.keyCount,
+         [&](Value s, Value w, Value t) {
+           View column = code.at(code.at(code.at(out, token, t), earlier, s),
+                                 writeAxis, w);
+           code.loop(code.index(0), code.index(part.rowCount), 1, [&](Value r) {
+             bool begun = false;
+             for (auto [row, traveller] : llvm::zip(rows, travellers)) {
+               if (row.axes.empty())
+                 continue;
+               contract(code.at(column, rowAxis, r),
+                        code.at(code.at(row, token, t), rowAxis, r), traveller,
+                        llvm::to_vector_of<StringAttr>(space.axes), begun);
+               begun = true;
+             }
+           });
+         });
 }
 
 } // namespace trowel::cpu

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The decayed Gram matrix of one state whose channels have their own factors,
-// in blocks of 8 tokens. With E the block's beginning,
+// in blocks of tokens. With E the block's beginning,
 //
 //   G[t, s] = (B_t Phi_{t-1} ... Phi_E) . (Phi_{E-1} ... Phi_{s+1} kappa_s)
 //
 // is a matrix product for all s before the block; the keys' side is kept
 // transposed and carried from block to block. Within the block a key meets row
 // after row on its way. Nothing is divided, and a pair depends on what lies
-// between its tokens only.
+// between its tokens only. A token's rows and writes lie side by side; the more
+// there are, the fewer tokens make a block.
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
@@ -17,189 +18,215 @@ using namespace mlir;
 namespace trowel::cpu {
 
 namespace {
-constexpr int64_t blockTokens = 8;
 
-/// What the parts of the computation share.
+/// What the steps of the computation share.
 struct GramBlocks {
-  View phi, key;
-  Views rows;
-  Views cells; // for each row: where its part of the result lies, on t and t.s
-  StringAttr channel;
-  int64_t channels;
-  View scaledRow, carriedKey, total, transposed;
-};
+  explicit GramBlocks(Code &code) : code(code) {}
 
-/// The block at hand.
-struct Block8 {
+  Code &code;
+  View phi, rows, keys;
+  View out; // on `t`, `t.r` and the columns
+  StringAttr token, rowAxis, writeAxis, channel, place, columns;
+  int64_t rowCount, keyCount, channels, blockTokens;
+  View scaledRows, carriedKeys, total, transposed;
+  // The block at hand.
   Value first, count;
+
+  Point pointAt(StringAttr axis, Value index, StringAttr vector, Value lane) {
+    Point point;
+    point.vector = vector;
+    point.at.set(axis, index);
+    point.at.set(vector, lane);
+    return point;
+  }
+  void forEach(int64_t count, llvm::function_ref<void(Value)> body) {
+    code.loop(code.index(0), code.index(count), 1, body);
+  }
+  Value columnOf(Value s, Value w) {
+    return code.add(code.mul(s, code.index(keyCount)), w);
+  }
+
+  void scaleRows();
+  void clearColumns();
+  void carryKeys(Value width);
+  void meetRows();
 };
 } // namespace
 
-static Point pointAt(StringAttr axis, Value index, StringAttr channel,
-                     Value lane) {
-  Point point;
-  point.vector = channel;
-  point.at.set(axis, index);
-  point.at.set(channel, lane);
-  return point;
-}
-
 /// Rows times the factors from the block's beginning on; the block's total.
-static void scaleRows(Code &code, const GramBlocks &g, const Block8 &block,
-                      const View &row, StringAttr token, StringAttr place) {
-  code.loop(code.index(0), code.index(g.channels), lanes, [&](Value lane) {
+void GramBlocks::scaleRows() {
+  code.loop(code.index(0), code.index(channels), lanes, [&](Value lane) {
     Value product = code.loop(
-        code.index(0), block.count, 1, code.real(1),
+        code.index(0), count, 1, code.real(1),
         [&](Value i, ValueRange carried) {
-          Value t = code.add(block.first, i);
-          Point at = pointAt(token, t, g.channel, lane);
-          Value scaled = code.op<arith::MulFOp>(code.load(row, at), carried[0]);
-          code.store(g.scaledRow, pointAt(place, i, g.channel, lane), scaled);
+          Point from = pointAt(token, code.add(first, i), channel, lane);
+          Point to = pointAt(place, i, channel, lane);
+          forEach(rowCount, [&](Value r) {
+            from.at.set(rowAxis, r);
+            to.at.set(rowAxis, r);
+            code.store(
+                scaledRows, to,
+                code.op<arith::MulFOp>(code.load(rows, from), carried[0]));
+          });
           return Values{
-              code.op<arith::MulFOp>(code.load(g.phi, at), carried[0])};
+              code.op<arith::MulFOp>(code.load(phi, from), carried[0])};
         })[0];
-    code.store(g.total, pointAt(place, code.index(0), g.channel, lane),
-               product);
+    code.store(total, pointAt(place, code.index(0), channel, lane), product);
   });
 }
 
 /// Each key of the block meets the later rows of the block.
-static void meetRows(Code &code, const GramBlocks &g, const Block8 &block,
-                     StringAttr token, StringAttr earlier, StringAttr place) {
-  int64_t vectors = roundUp(g.channels) / lanes;
+void GramBlocks::meetRows() {
+  int64_t vectors = roundUp(channels) / lanes;
   auto at = [&](Value t, int64_t v) {
-    Point point = pointAt(token, t, g.channel, code.index(v * lanes));
-    if (g.channels % lanes != 0 && v == vectors - 1)
-      point.bound = code.index(g.channels);
+    Point point = pointAt(token, t, channel, code.index(v * lanes));
+    if (channels % lanes != 0 && v == vectors - 1)
+      point.bound = code.index(channels);
     return point;
   };
-  code.loop(code.index(0), block.count, 1, [&](Value i) {
-    Value s = code.add(block.first, i);
+  auto dot = [&](ValueRange key, Value t, Value r) {
+    Value sum = code.real(0);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Point point = at(t, v);
+      point.at.set(rowAxis, r);
+      Value b = code.load(rows, point), k = key[v];
+      if (Value mask = code.mask(point)) {
+        b = code.select(mask, b, code.real(0));
+        k = code.select(mask, k, code.real(0));
+      }
+      sum = code.fma(b, k, sum);
+    }
+    return code.broadcast(code.sumLanes(sum));
+  };
+  auto meet = [&](Value i, Value w) {
+    Value s = code.add(first, i);
     Values key;
-    for (int64_t v = 0; v < vectors; ++v)
-      key.push_back(code.load(g.key, at(s, v)));
-    Value end = code.add(block.first, block.count);
-    Values carried = code.loop(
-        code.add(s, code.index(1)), end, 1, key, [&](Value t, ValueRange x) {
-          for (auto [row, cell] : llvm::zip(g.rows, g.cells)) {
-            Value sum = code.real(0);
-            for (int64_t v = 0; v < vectors; ++v) {
-              Point point = at(t, v);
-              Value b = code.load(row, point), k = x[v];
-              if (Value mask = code.mask(point)) {
-                b = code.select(mask, b, code.real(0));
-                k = code.select(mask, k, code.real(0));
-              }
-              sum = code.fma(b, k, sum);
-            }
-            Point target;
-            target.at.set(token, t);
-            target.at.set(earlier, s);
-            code.store(cell, target, code.broadcast(code.sumLanes(sum)));
-          }
-          Values next;
-          for (int64_t v = 0; v < vectors; ++v)
-            next.push_back(
-                code.op<arith::MulFOp>(code.load(g.phi, at(t, v)), x[v]));
-          return next;
-        });
-    for (int64_t v = 0; v < vectors; ++v)
-      code.store(g.carriedKey,
-                 pointAt(place, i, g.channel, code.index(v * lanes)),
-                 carried[v]);
-  });
+    for (int64_t v = 0; v < vectors; ++v) {
+      Point point = at(s, v);
+      point.at.set(writeAxis, w);
+      key.push_back(code.load(keys, point));
+    }
+    Values carried =
+        code.loop(code.add(s, code.index(1)), code.add(first, count), 1, key,
+                  [&](Value t, ValueRange x) {
+                    forEach(rowCount, [&](Value r) {
+                      Point target;
+                      target.at.set(token, t);
+                      target.at.set(rowAxis, r);
+                      target.at.set(columns, columnOf(s, w));
+                      code.store(out, target, dot(x, t, r));
+                    });
+                    Values next;
+                    for (int64_t v = 0; v < vectors; ++v)
+                      next.push_back(code.op<arith::MulFOp>(
+                          code.load(phi, at(t, v)), x[v]));
+                    return next;
+                  });
+    for (int64_t v = 0; v < vectors; ++v) {
+      Point point = pointAt(place, i, channel, code.index(v * lanes));
+      point.at.set(writeAxis, w);
+      code.store(carriedKeys, point, carried[v]);
+    }
+  };
+  code.loop(code.index(0), count, 1,
+            [&](Value i) { forEach(keyCount, [&](Value w) { meet(i, w); }); });
 }
 
 /// Clears what the product has written at and behind the block's own columns.
-static void clearColumns(Code &code, const View &cell, const Block8 &block,
-                         int64_t columns, StringAttr token,
-                         StringAttr earlier) {
-  code.loop(code.index(0), block.count, 1, [&](Value i) {
-    code.loop(code.index(0), code.index(columns), lanes, [&](Value s) {
-      Point point = pointAt(token, code.add(block.first, i), earlier, s);
-      point.bound = block.first;
-      Value kept =
-          code.select(code.mask(point), code.load(cell, point), code.real(0));
-      code.store(cell, point, kept);
+void GramBlocks::clearColumns() {
+  code.loop(code.index(0), count, 1, [&](Value i) {
+    forEach(rowCount, [&](Value r) {
+      code.loop(code.index(0), code.index(out.size(columns)), lanes,
+                [&](Value column) {
+                  Point point =
+                      pointAt(token, code.add(first, i), columns, column);
+                  point.at.set(rowAxis, r);
+                  point.bound = columnOf(first, code.index(0));
+                  Value kept = code.select(code.mask(point),
+                                           code.load(out, point), code.real(0));
+                  code.store(out, point, kept);
+                });
     });
   });
 }
 
 /// The keys of all earlier blocks go on to this one's end.
-static void carryKeys(Code &code, const GramBlocks &g, Value columns,
-                      StringAttr earlier) {
-  code.loop(code.index(0), code.index(g.channels), 1, [&](Value channel) {
+void GramBlocks::carryKeys(Value width) {
+  forEach(channels, [&](Value at) {
     Point one;
-    one.at.set(g.channel, channel);
-    Value factor = code.load(g.total, one);
-    code.loop(code.index(0), columns, lanes, [&](Value s) {
-      Point point = pointAt(g.channel, channel, earlier, s);
-      Value key = code.load(g.transposed, point);
-      code.store(g.transposed, point, code.op<arith::MulFOp>(key, factor));
+    one.at.set(channel, at);
+    Value factor = code.load(total, one);
+    code.loop(code.index(0), width, lanes, [&](Value column) {
+      Point point = pointAt(channel, at, columns, column);
+      Value key = code.load(transposed, point);
+      code.store(transposed, point, code.op<arith::MulFOp>(key, factor));
     });
   });
 }
 
-/// One state with one key axis, one write, keys and rows in place.
-bool Emitter::gramByBlocks(chunk::GramOp op, const Transition &phi,
-                           const View &out) {
-  if (phi.states != 1 || phi.phi.size() != 1 || op.getKeys().size() != 1 ||
-      chunkTokens % lanes != 0 || chunkTokens < 2 * blockTokens)
+bool Emitter::gramByBlocks(const GramPart &part, const View &out) {
+  const Transition &phi = part.phi;
+  if (phi.states != 1 || phi.phi.size() != 1)
     return false;
-  GramBlocks g;
+  Coefficients tiles = part.rows;
+  tiles.append(part.keys.begin(), part.keys.end());
+  View space = spaceOf(phi, tiles, {});
+  if (space.axes.size() != 1 || space.sizes[0] > 16 * lanes)
+    return false;
+  GramBlocks g(code);
+  g.rowCount = part.rowCount;
+  g.keyCount = part.keyCount;
+  g.channels = space.sizes[0];
+  g.blockTokens = 8;
+  while (g.blockTokens > 1 &&
+         g.blockTokens * std::max(g.rowCount, g.keyCount) > 8)
+    g.blockTokens /= 2;
+  g.token = token;
+  g.rowAxis = rowAxis;
+  g.writeAxis = writeAxis;
+  g.channel = space.axes[0];
+  g.place = StringAttr::get(g.channel.getContext(), "t.place");
+  g.columns = out.has(columnAxis) ? columnAxis : earlier;
+  g.out = out;
   g.phi = phi.phi[0];
-  g.key = viewOf(op.getKeys()[0]);
-  auto fits = [&](const View &view) {
-    return view.axes.size() == 2 && view.has(token) && view.loadsWhole() &&
-           view.last() == g.phi.last();
-  };
-  if (!fits(g.phi) || !fits(g.key) || g.phi.sizes.back() > 16 * lanes)
-    return false;
-  g.channel = g.phi.last();
-  g.channels = g.phi.sizes.back();
-  auto place = StringAttr::get(op.getContext(), "t.place");
-  llvm::SmallDenseSet<int64_t> known;
-  for (auto [i, value] : llvm::enumerate(op.getRows())) {
-    View row = viewOf(value);
-    int64_t r = op.getRowIndex()[2 * i];
-    if (!fits(row) || !known.insert(r).second)
-      return false;
-    g.rows.push_back(row);
-    g.cells.push_back(out.picked(rowAxis, r));
-  }
-  if (static_cast<int64_t>(known.size()) != out.size(rowAxis) ||
-      out.has(writeAxis))
-    return false;
-  g.scaledRow = scratch({place, g.channel}, {blockTokens, g.channels});
-  g.carriedKey = scratch({place, g.channel}, {blockTokens, g.channels});
+  g.rows = stack(part.rows, 0, rowAxis, part.rowCount, space);
+  g.keys = stack(part.keys, 0, writeAxis, part.keyCount, space);
+  for (View *view : {&g.phi, &g.rows, &g.keys})
+    if (view->last() != g.channel || !view->loadsWhole())
+      *view = withInnermost(*view, g.channel);
+  g.scaledRows = scratch({g.place, rowAxis, g.channel},
+                         {g.blockTokens, g.rowCount, g.channels});
+  g.carriedKeys = scratch({g.place, writeAxis, g.channel},
+                          {g.blockTokens, g.keyCount, g.channels});
   g.total = scratch(g.channel, g.channels);
-  g.transposed =
-      scratch({g.channel, earlier}, {roundUp(g.channels), chunkTokens + lanes});
-  code.loop(code.index(0), tokens, blockTokens, [&](Value first) {
-    Block8 block{first,
-                 code.min(code.sub(tokens, first), code.index(blockTokens))};
-    Value columns = code.op<arith::AndIOp>(
-        code.add(first, code.index(lanes - 1)), code.index(-lanes));
-    auto start = [&](const View &view) { return code.start(view); };
-    for (auto [row, cell] : llvm::zip(g.rows, g.cells)) {
-      scaleRows(code, g, block, row, token, place);
-      Value target =
-          code.behind(start(cell), code.mul(first, cell.stride(token)));
-      kernels.product({start(g.scaledRow),
-                       code.strideValue(g.scaledRow.stride(place)),
-                       code.index(1), start(g.transposed),
-                       code.strideValue(g.transposed.stride(g.channel)), target,
-                       code.strideValue(cell.stride(token)), block.count,
-                       code.index(g.channels), columns});
-      clearColumns(code, cell, block, chunkTokens, token, earlier);
-    }
-    carryKeys(code, g, columns, earlier);
-    meetRows(code, g, block, token, earlier, place);
-    kernels.transpose({start(g.carriedKey),
-                       code.strideValue(g.carriedKey.stride(place)),
-                       code.behind(start(g.transposed), first),
-                       code.strideValue(g.transposed.stride(g.channel)),
-                       block.count, code.index(g.channels)});
+  g.transposed = scratch({g.channel, g.columns},
+                         {roundUp(g.channels), out.sizes.back() + lanes});
+  auto rowStride = [&](const View &view, StringAttr outer, StringAttr inner) {
+    return code.strideValue(view.stride(view.has(inner) ? inner : outer));
+  };
+  Value across = code.strideValue(g.transposed.stride(g.channel));
+  code.loop(code.index(0), tokens, g.blockTokens, [&](Value first) {
+    g.first = first;
+    g.count = code.min(code.sub(tokens, first), code.index(g.blockTokens));
+    Value known = code.mul(first, code.index(g.keyCount));
+    Value width = code.op<arith::AndIOp>(code.add(known, code.index(lanes - 1)),
+                                         code.index(-lanes));
+    g.scaleRows();
+    kernels.product(
+        {code.start(g.scaledRows), rowStride(g.scaledRows, g.place, rowAxis),
+         code.index(1), code.start(g.transposed), across,
+         code.behind(code.start(out), code.mul(first, out.stride(token))),
+         rowStride(out, token, rowAxis),
+         code.mul(g.count, code.index(g.rowCount)), code.index(g.channels),
+         width});
+    g.clearColumns();
+    g.carryKeys(width);
+    g.meetRows();
+    kernels.transpose({code.start(g.carriedKeys),
+                       rowStride(g.carriedKeys, g.place, writeAxis),
+                       code.behind(code.start(g.transposed), known), across,
+                       code.mul(g.count, code.index(g.keyCount)),
+                       code.index(g.channels)});
   });
   return true;
 }

@@ -56,10 +56,9 @@ void Emitter::solveByTriangle(View matrix, const View &out) {
           corner.at.set(axis, code.index(0));
         Value base = code.address(out, corner);
         Value stride = code.strideValue(rowStride(out));
-        kernels.triangle({code.start(matrix),
-                          code.strideValue(rowStride(matrix)), base, stride,
-                          base, stride, rows,
-                          code.index(roundUp(space.sizes.back())), false});
+        kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
+                       base, stride, rows,
+                       code.index(roundUp(space.sizes.back()))});
       });
 }
 
@@ -73,13 +72,12 @@ void Emitter::solveByColumns(const View &matrix, const View &out,
       return Values{code.fma(v[1], v[2], v[0])};
     });
   };
-  auto cell = [&](Value t, int64_t r, Value s, int64_t w) {
-    return code.at(code.at(matrix, token, t), earlier, s)
-        .picked(rowAxis, r)
-        .picked(writeAxis, w);
+  auto cell = [&](Value t, Value r, Value s, Value w) {
+    View entry = code.at(code.at(matrix, token, t), earlier, s);
+    return code.at(code.at(entry, rowAxis, r), writeAxis, w);
   };
-  auto row = [&](Value t, int64_t r) {
-    return code.at(out, token, t).picked(rowAxis, r);
+  auto row = [&](Value t, Value r) {
+    return code.at(code.at(out, token, t), rowAxis, r);
   };
   auto decayAt = [&](Value t) {
     View factor = code.at(*decay, token, t);
@@ -87,23 +85,27 @@ void Emitter::solveByColumns(const View &matrix, const View &out,
       return Values{code.op<arith::MulFOp>(v[0], v[1])};
     });
   };
-  code.loop(code.index(0), tokens, 1, [&](Value s) {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t w = 0; w < r; ++w)
+  Value zero = code.index(0), count = code.index(rows);
+  code.loop(zero, tokens, 1, [&](Value s) {
+    code.loop(zero, count, 1, [&](Value r) {
+      code.loop(zero, r, 1, [&](Value w) {
         addTimes(row(s, r), cell(s, r, s, w), row(s, w));
-    for (int64_t w = 0; w < rows; ++w) {
+      });
+    });
+    code.loop(zero, count, 1, [&](Value w) {
       copy(moving, row(s, w));
       if (decay && inclusive == "column")
         decayAt(s);
       code.loop(code.add(s, code.index(1)), tokens, 1, [&](Value t) {
         if (decay && inclusive == "row")
           decayAt(t);
-        for (int64_t r = 0; r < rows; ++r)
+        code.loop(zero, count, 1, [&](Value r) {
           addTimes(row(t, r), cell(t, r, s, w), moving);
+        });
         if (decay && inclusive != "row")
           decayAt(t);
       });
-    }
+    });
   });
 }
 

@@ -195,8 +195,7 @@ void Emitter::emitUpdates() {
   }
   for (auto &[to, from] : copies)
     copy(to, from);
-  while (scratchPlaces.size() > mark)
-    workspace.release(scratchPlaces.pop_back_val());
+  releaseScratch(mark);
 }
 
 } // namespace trowel::cpu

@@ -9,7 +9,9 @@ using namespace mlir;
 namespace trowel::cpu {
 
 Value Emitter::boundOf(StringAttr axis, int64_t size) {
-  return isToken(axis) ? tokens : code.index(size);
+  if (!isToken(axis))
+    return code.index(size);
+  return code.mul(tokens, code.index(size / chunkTokens));
 }
 
 /// The layout of a buffer at element zero, with its size in elements. The axes
@@ -66,6 +68,11 @@ View Emitter::scratch(Type type) {
   View view = allocate(type);
   scratchPlaces.push_back(view.offset);
   return view;
+}
+
+void Emitter::releaseScratch(size_t mark) {
+  while (scratchPlaces.size() > mark)
+    workspace.release(scratchPlaces.pop_back_val());
 }
 
 View Emitter::define(Value result) {

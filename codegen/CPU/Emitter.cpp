@@ -19,6 +19,7 @@ Emitter::Emitter(chunk::ProgramOp program, ModuleOp target, bool wide)
   rowAxis = StringAttr::get(context, "t.r");
   earlier = StringAttr::get(context, "t.s");
   writeAxis = StringAttr::get(context, "t.w");
+  columnAxis = StringAttr::get(context, "t.s.w");
 }
 
 void Emitter::refuse(Operation *op, const Twine &why) {
@@ -223,11 +224,11 @@ void Emitter::emitBlock(Block &block) {
 }
 
 /// An operation's code is a part, so that equal operations share theirs. An
-/// input's place is an address that others use.
+/// input's place is an address that others use; a Gram matrix has parts.
 void Emitter::emitPart(Operation *op) {
   if (isViewOperation(op))
     return;
-  if (isa<rec::InputOp>(op))
+  if (isa<rec::InputOp, chunk::GramOp>(op))
     return emitOperation(op);
   parts.write(op->getName().stripDialect(), [&] { emitOperation(op); });
 }
@@ -262,8 +263,7 @@ void Emitter::emitOperation(Operation *op) {
       .Default([&](Operation *x) {
         refuse(x, "this target does not have the operation");
       });
-  while (scratchPlaces.size() > mark)
-    workspace.release(scratchPlaces.pop_back_val());
+  releaseScratch(mark);
 }
 
 } // namespace trowel::cpu

@@ -5,8 +5,8 @@
 // sequence: a loop over chunks, in it the program's operations one after the
 // other on buffers in the workspace. One file an emitter: EmitMap (elementwise
 // trees), EmitContract, EmitReduce, EmitDecay (pull, push, total), EmitGram,
-// EmitApply, EmitSolve, EmitSequential, EmitTensors (inputs, states, outputs),
-// EmitCarry.
+// EmitStacks (a token's rows and writes side by side), EmitApply, EmitSolve,
+// EmitSequential, EmitTensors (inputs, states, outputs), EmitCarry.
 #ifndef TROWEL_CODEGEN_CPU_EMITTER_H
 #define TROWEL_CODEGEN_CPU_EMITTER_H
 
@@ -31,12 +31,25 @@ struct Transition {
   llvm::SmallVector<std::pair<int64_t, int64_t>> blocks;
   Views phi;
 
+  /// Makes room for the states that an operation names.
+  void include(llvm::ArrayRef<int64_t> named);
   /// The pairs (to, from) at which a product of transitions may not be zero,
   /// (i, i) included.
   llvm::SmallVector<std::pair<int64_t, int64_t>> reached() const;
   /// The axes but `t` of the factors: none if all channels have the same.
   llvm::SmallVector<StringAttr> axes(StringAttr token) const;
+  /// The states that transitions join, component by component.
+  llvm::SmallVector<llvm::SmallVector<int64_t>> components() const;
+  /// The transition of these states, counted from zero.
+  Transition restrictedTo(llvm::ArrayRef<int64_t> component) const;
 };
+
+/// One of a token's rows or writes: its coefficients on one state.
+struct Coefficient {
+  int64_t index, state;
+  View view;
+};
+using Coefficients = llvm::SmallVector<Coefficient>;
 
 class Emitter {
 public:
@@ -74,6 +87,7 @@ private:
   /// The same, taken back when the operation has been written.
   View scratch(Axes axes, llvm::ArrayRef<int64_t> sizes);
   View scratch(mlir::Type type);
+  void releaseScratch(size_t mark);
   /// Where a value lies. Renamed, picked, stopped values are their operand's.
   View viewOf(Value value);
   View constantView(rec::ConstantOp op);
@@ -81,7 +95,7 @@ private:
   /// The result's place: a state's own if it may be written there.
   View define(Value result);
   bool isToken(StringAttr axis) const {
-    return axis == token || axis == earlier;
+    return axis == token || axis == earlier || axis == columnAxis;
   }
   Value boundOf(StringAttr axis, int64_t size);
 
@@ -157,45 +171,58 @@ private:
   void emitPush(chunk::PushOp op);
   void emitTotal(chunk::TotalOp op);
 
+  //===--- Gram matrices (EmitGram.cpp, EmitGramBlocks.cpp, EmitStacks.cpp)
+  //-------------------------===//
+  Coefficients coefficients(mlir::ValueRange tiles,
+                            llvm::ArrayRef<int64_t> pairs);
+  /// Those of a component's states, the states counted from zero.
+  static Coefficients within(llvm::ArrayRef<int64_t> component,
+                             const Coefficients &all);
+  View spaceOf(const Transition &phi, const Coefficients &tiles,
+               llvm::ArrayRef<View> more);
+  /// The tiles of one state along `axis` behind `t`, zero where there is none;
+  /// in place if they lie so. No axes at all if the state has no tile.
+  View stack(const Coefficients &tiles, int64_t state, StringAttr axis,
+             int64_t count, const View &space);
+  /// `t.s` and `t.w` as one axis, the columns of a matrix: `t.s` itself if a
+  /// token has one write. A copy unless they lie so.
+  View asColumns(const View &tile);
+
   void emitGram(chunk::GramOp op);
-  void gramByFactors(chunk::GramOp op, const Transition &phi, const View &out);
-  void gramByColumns(chunk::GramOp op, const Transition &phi, const View &out);
-  bool gramByBlocks(chunk::GramOp op, const Transition &phi, const View &out);
+  /// What the states of one component contribute, to all elements of `out`.
+  struct GramPart {
+    Transition phi;
+    Coefficients rows, keys;
+    int64_t rowCount, keyCount;
+  };
+  void emitGramPart(const GramPart &part, const View &out);
+  void gramByFactors(const GramPart &part, const View &out);
+  void gramByColumns(const GramPart &part, const View &out);
+  bool gramByBlocks(const GramPart &part, const View &out);
   void gramDiagonal(chunk::GramOp op, const View &out);
   /// At row t the factors between the columns s < t and t, for `phi.reached()`;
-  /// `use` gets them with the condition s < t.
+  /// `use` gets them with the condition s < t. Each token has `width` columns.
   void scanFactors(
-      const Transition &phi,
+      const Transition &phi, int64_t width,
       llvm::function_ref<void(Point &, mlir::ValueRange factors, Value before)>
           use);
-  /// Keys of one write on their way through a chunk: a buffer for each state.
-  struct Travellers {
-    Views states;
-    /// For each state the first of those that transitions join with it.
-    llvm::SmallVector<int64_t> component;
-  };
-  struct StateSpaces {
-    llvm::SmallVector<View, 4> spaces; // the key axes of each state
-    llvm::SmallVector<int64_t> component;
-  };
-  /// The key axes of each state, as tiles of it and of states that transitions
-  /// join with it show them.
-  StateSpaces stateSpaces(const Transition &phi, llvm::ArrayRef<View> tiles,
-                          llvm::ArrayRef<int64_t> states);
-  Travellers makeTravellers(const StateSpaces &spaces);
-  void moveTravellers(const Transition &phi, const Travellers &travellers,
-                      int64_t component, Value t);
-  /// For every token s: the keys of write `w` set out; for every later token t,
-  /// first `visit`, then t's transition.
-  void travel(const Transition &phi, const Travellers &travellers,
-              llvm::ArrayRef<View> keys, llvm::ArrayRef<int64_t> keyIndex,
-              int64_t w, llvm::function_ref<void(Value s, Value t)> visit);
+  /// For every token s and every write of its `count`: the keys set out, one
+  /// buffer of `travellers` a state; for every later token t, first `visit`,
+  /// then t's transition.
+  void travel(const Transition &phi, const Views &travellers, const Views &keys,
+              int64_t count,
+              llvm::function_ref<void(Value s, Value w, Value t)> visit);
+  void moveTravellers(const Transition &phi, const Views &travellers, Value t);
 
   void emitApply(chunk::ApplyOp op);
-  void applyByFactors(chunk::ApplyOp op, const Transition &phi,
-                      const Views &outs);
-  void applyByColumns(chunk::ApplyOp op, const Transition &phi,
-                      const Views &outs);
+  struct ApplyPart {
+    Transition phi;
+    View matrix;
+    Coefficients keys;
+    llvm::SmallVector<std::pair<int64_t, View>> outs; // by state
+  };
+  void applyByFactors(const ApplyPart &part);
+  void applyByColumns(const ApplyPart &part);
   void emitSolve(chunk::SolveOp op);
   void solveByTriangle(View matrix, const View &out);
   void solveByColumns(const View &matrix, const View &out, const View *decay,
@@ -246,7 +273,7 @@ private:
   Workspace workspace;
   rec::AxisOrder order;
   int64_t chunkTokens;
-  StringAttr token, rowAxis, earlier, writeAxis;
+  StringAttr token, rowAxis, earlier, writeAxis, columnAxis;
 
   // Values of the entry function. `length` counts the call's tokens; `position`
   // is its first one in the sequence.

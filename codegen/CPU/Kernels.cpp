@@ -73,81 +73,156 @@ void Kernels::productPanel(const Product &p, Value accumulate, Value column,
   });
 }
 
-void Kernels::productBlock(const Product &p, Value accumulate, Value row,
-                           Value column, int64_t vectors, int64_t rows) {
-  Values aRows, cells;
+Kernels::RowBlock Kernels::block(const Product &p, Value row, Value column,
+                                 int64_t vectors, int64_t rows) {
+  RowBlock block{p, row, column, rows, vectors, {}, {}};
   for (int64_t i = 0; i < rows; ++i) {
     Value r = code.add(row, code.index(i));
-    aRows.push_back(code.behind(p.a, code.mul(r, p.aRow)));
+    block.aRows.push_back(code.behind(p.a, code.mul(r, p.aRow)));
     Value c = code.behind(p.c, code.add(code.mul(r, p.cRow), column));
     for (int64_t j = 0; j < vectors; ++j)
-      cells.push_back(code.behind(c, code.index(j * lanes)));
+      block.cells.push_back(code.behind(c, code.index(j * lanes)));
   }
-  SmallVector<Type> types(cells.size(), code.realVector);
+  return block;
+}
+
+/// Adds A[i, k] B[k] for k in [from, to) to the sums of the rows from
+/// `firstRow` on.
+Values Kernels::multiply(const RowBlock &x, Value from, Value to,
+                         int64_t firstRow, ValueRange initial) {
+  const Product &p = x.product;
+  Value panel = code.behind(p.b, x.column);
+  return code.loop(from, to, 1, initial, [&](Value k, ValueRange sums) {
+    Value b = code.behind(panel, code.mul(k, p.bDepth));
+    Value along = code.mul(k, p.aDepth);
+    Values row, next(sums.take_front(firstRow * x.vectors));
+    for (int64_t j = 0; j < x.vectors; ++j)
+      row.push_back(code.loadVector(code.behind(b, code.index(j * lanes))));
+    for (int64_t i = firstRow; i < x.rows; ++i) {
+      Value a = code.broadcast(
+          code.loadScalar(code.behind(x.aRows[i], along), code.realType));
+      for (int64_t j = 0; j < x.vectors; ++j)
+        next.push_back(code.fma(a, row[j], sums[i * x.vectors + j]));
+    }
+    return next;
+  });
+}
+
+void Kernels::productBlock(const Product &p, Value accumulate, Value row,
+                           Value column, int64_t vectors, int64_t rows) {
+  RowBlock x = block(p, row, column, vectors, rows);
+  SmallVector<Type> types(x.cells.size(), code.realVector);
   auto initial = scf::IfOp::create(code.builder, code.location, types,
                                    accumulate, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(code.builder);
     code.builder.setInsertionPointToStart(initial.thenBlock());
-    Values loaded = llvm::map_to_vector<8>(
-        cells, [&](Value cell) { return code.loadVector(cell); });
-    scf::YieldOp::create(code.builder, code.location, loaded);
+    scf::YieldOp::create(code.builder, code.location, loadCells(x));
     code.builder.setInsertionPointToStart(initial.elseBlock());
-    Values zeros(cells.size(), code.real(0));
+    Values zeros(x.cells.size(), code.real(0));
     scf::YieldOp::create(code.builder, code.location, zeros);
   }
-  Value panel = code.behind(p.b, column);
-  Values sums = code.loop(
-      code.index(0), p.depth, 1, initial.getResults(),
-      [&](Value k, ValueRange sums) {
-        Value b = code.behind(panel, code.mul(k, p.bDepth));
-        Value along = code.mul(k, p.aDepth);
-        Values row, next;
-        for (int64_t j = 0; j < vectors; ++j)
-          row.push_back(code.loadVector(code.behind(b, code.index(j * lanes))));
-        for (int64_t i = 0; i < rows; ++i) {
-          Value a = code.broadcast(
-              code.loadScalar(code.behind(aRows[i], along), code.realType));
-          for (int64_t j = 0; j < vectors; ++j)
-            next.push_back(code.fma(a, row[j], sums[i * vectors + j]));
-        }
-        return next;
-      });
-  for (auto [sum, cell] : llvm::zip(sums, cells))
+  storeCells(x, multiply(x, code.index(0), p.depth, 0, initial.getResults()));
+}
+
+Values Kernels::loadCells(const RowBlock &x) {
+  return llvm::map_to_vector<8>(
+      x.cells, [&](Value cell) { return code.loadVector(cell); });
+}
+
+void Kernels::storeCells(const RowBlock &x, ValueRange sums) {
+  for (auto [sum, cell] : llvm::zip(sums, x.cells))
     code.storeVector(sum, cell);
 }
 
-//===--- Triangle ---------------------------------------------------------===//
+//===--- Triangles --------------------------------------------------------===//
+
+void Kernels::forFourRows(Value rows, Value columns,
+                          function_ref<void(Value, Value, int64_t)> four,
+                          function_ref<void(Value)> one) {
+  Value blocked = code.op<arith::AndIOp>(rows, code.index(-4));
+  Value whole =
+      wide ? code.op<arith::AndIOp>(columns, code.index(-64)) : code.index(0);
+  code.loop(code.index(0), blocked, 4, [&](Value row) {
+    if (wide)
+      code.loop(code.index(0), whole, 64,
+                [&](Value column) { four(row, column, 4); });
+    code.loop(whole, columns, 16, [&](Value column) { four(row, column, 1); });
+  });
+  code.loop(blocked, rows, 1, one);
+}
 
 void Kernels::triangle(const Triangle &t) {
   Type p = code.pointerType, i = code.indexType;
   productFunction();
   func::FuncOp callee =
-      function("triangle", {p, i, p, i, p, i, i, i, i},
+      function("triangle", {p, i, i, p, i, p, i, i, i, i},
                [&](ValueRange arguments) { triangleBody(arguments); });
-  call(callee, {t.a, t.aRow, t.b, t.bRow, t.c, t.cRow, t.rows, t.columns,
-                code.index(t.inclusive ? 1 : 0)});
+  call(callee, {t.a, t.aRow, t.aDepth, t.b, t.bDepth, t.c, t.cRow, t.rows,
+                t.width, t.columns});
 }
 
-/// Blocks of 4 rows: first the product with all rows above the block, then the
-/// block's own triangle, row by row.
+/// In a block of four rows, the columns before the block belong to all of them,
+/// a row's own columns to it and those below.
 void Kernels::triangleBody(ValueRange x) {
-  Value a = x[0], aRow = x[1], b = x[2], bRow = x[3], c = x[4], cRow = x[5];
-  Value rows = x[6], columns = x[7], inclusive = x[8];
-  Value one = code.index(1);
-  code.loop(code.index(0), rows, 4, [&](Value first) {
-    Value count = code.min(code.sub(rows, first), code.index(4));
-    Value aBlock = code.behind(a, code.mul(first, aRow));
-    Value cBlock = code.behind(c, code.mul(first, cRow));
-    product({aBlock, aRow, one, b, bRow, cBlock, cRow, count, first, columns,
-             true});
-    Value aCorner = code.behind(aBlock, first);
-    Value bBlock = code.behind(b, code.mul(first, bRow));
-    code.loop(code.index(0), count, 1, [&](Value i) {
-      product({code.behind(aCorner, code.mul(i, aRow)), aRow, one, bBlock, bRow,
-               code.behind(cBlock, code.mul(i, cRow)), cRow, one,
-               code.add(i, inclusive), columns, true});
-    });
+  Product p{x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], true};
+  Value width = x[8];
+  auto four = [&](Value row, Value column, int64_t vectors) {
+    RowBlock rows = block(p, row, column, vectors, 4);
+    Value depth = code.mul(row, width);
+    Values sums = multiply(rows, code.index(0), depth, 0, loadCells(rows));
+    for (int64_t i = 0; i < 4; ++i) {
+      Value next = code.add(depth, width);
+      sums = multiply(rows, depth, next, i, sums);
+      depth = next;
+    }
+    storeCells(rows, sums);
+  };
+  forFourRows(p.rows, p.columns, four, [&](Value row) {
+    Product single = p;
+    single.a = code.behind(p.a, code.mul(row, p.aRow));
+    single.c = code.behind(p.c, code.mul(row, p.cRow));
+    single.rows = code.index(1);
+    single.depth = code.mul(code.add(row, code.index(1)), width);
+    product(single);
+  });
+}
+
+void Kernels::solve(const System &s) {
+  Type p = code.pointerType, i = code.indexType;
+  productFunction();
+  func::FuncOp callee =
+      function("solve", {p, i, p, i, i, i},
+               [&](ValueRange arguments) { solveBody(arguments); });
+  call(callee, {s.a, s.aRow, s.c, s.cRow, s.rows, s.columns});
+}
+
+/// A block's own triangle is solved in registers.
+void Kernels::solveBody(ValueRange x) {
+  Value one = code.index(1), zero = code.index(0);
+  Product p{x[0], x[1], one, x[2], x[3], x[2], x[3], x[4], zero, x[5], true};
+  auto four = [&](Value row, Value column, int64_t vectors) {
+    RowBlock rows = block(p, row, column, vectors, 4);
+    Values sums = multiply(rows, zero, row, 0, loadCells(rows));
+    for (int64_t k = 0; k < 3; ++k)
+      for (int64_t i = k + 1; i < 4; ++i) {
+        Value at = code.add(row, code.index(k));
+        Value a = code.broadcast(
+            code.loadScalar(code.behind(rows.aRows[i], at), code.realType));
+        for (int64_t j = 0; j < vectors; ++j) {
+          Value &sum = sums[i * vectors + j];
+          sum = code.fma(a, sums[k * vectors + j], sum);
+        }
+      }
+    storeCells(rows, sums);
+  };
+  forFourRows(p.rows, p.columns, four, [&](Value row) {
+    Product single = p;
+    single.a = code.behind(p.a, code.mul(row, p.aRow));
+    single.c = code.behind(p.c, code.mul(row, p.cRow));
+    single.rows = one;
+    single.depth = row;
+    product(single);
   });
 }
 

@@ -118,6 +118,11 @@ struct View {
   }
 };
 
+/// Views that lie at equal distances as one view with another axis behind the
+/// first one; none if they do not lie so.
+std::optional<View> sideBySide(llvm::ArrayRef<View> views,
+                               mlir::StringAttr axis);
+
 /// Indices by axis, of which there are a handful.
 class Indices {
 public:
