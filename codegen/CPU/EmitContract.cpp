@@ -58,6 +58,11 @@ void Emitter::contract(const View &out, View a, View b,
     return contractByNest(out, a, b, axes, accumulate);
   if (!b.stride(vector).is(1) || !b.loadsWhole() || b.last() != vector)
     b = withInnermost(b, vector);
+  if (b.external) { // rows a power of two apart would share few cache sets
+    View packed = scratch(b.axes, b.sizes);
+    copy(packed, b);
+    b = packed;
+  }
   View target = out;
   if (!out.storesWhole() || out.external) {
     target = scratch(out.axes, out.sizes);
