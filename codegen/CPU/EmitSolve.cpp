@@ -32,18 +32,25 @@ static bool isFlat(const View &view, StringAttr outer, StringAttr inner,
          (!view.has(outer) || view.stride(outer).is(step * size));
 }
 
+/// The step from row to row, those of a token among them.
+Stride Emitter::rowStride(const View &view) const {
+  return view.stride(view.has(rowAxis) ? rowAxis : token);
+}
+
+/// The matrix with equal steps from row to row and none between columns.
+View Emitter::flatMatrix(const View &matrix) {
+  if (isFlat(matrix, token, rowAxis, rowStride(matrix).fixed) &&
+      isFlat(matrix, earlier, writeAxis, 1))
+    return matrix;
+  View flat = scratch(matrix.axes, matrix.sizes);
+  copy(flat, matrix);
+  return flat;
+}
+
 void Emitter::solveByTriangle(View matrix, const View &out) {
-  auto rowStride = [&](const View &view) {
-    return view.stride(view.has(rowAxis) ? rowAxis : token);
-  };
   if (!out.has(token) && !out.has(rowAxis))
     return; // one row
-  if (!isFlat(matrix, token, rowAxis, rowStride(matrix).fixed) ||
-      !isFlat(matrix, earlier, writeAxis, 1)) {
-    View flat = scratch(matrix.axes, matrix.sizes);
-    copy(flat, matrix);
-    matrix = flat;
-  }
+  matrix = flatMatrix(matrix);
   Value rows = code.mul(out.has(token) ? tokens : code.index(1),
                         code.index(out.size(rowAxis)));
   View space = spaceOf(out);
@@ -60,6 +67,30 @@ void Emitter::solveByTriangle(View matrix, const View &out) {
                        base, stride, rows,
                        code.index(roundUp(space.sizes.back()))});
       });
+}
+
+/// The identity's columns solved for, all at once.
+void Emitter::emitInverse(chunk::InverseOp op) {
+  View matrix = viewOf(op.getMatrix());
+  View out = define(op.getResult());
+  int64_t count = out.size(rowAxis);
+  fill(out, 0);
+  code.loop(code.index(0), tokens, 1, [&](Value t) {
+    View block = code.at(code.at(out, token, t), earlier, t);
+    for (int64_t r = 0; r < count; ++r)
+      fill(block.picked(rowAxis, r).picked(writeAxis, r), 1);
+  });
+  views[op.getResult()].causal = true;
+  if (out.axes.empty())
+    return; // one row
+  matrix = flatMatrix(matrix);
+  Value base = code.behind(out.base, code.index(out.offset));
+  Value stride = code.strideValue(rowStride(out));
+  Value rows = code.mul(tokens, code.index(count));
+  kernels.triangle({code.behind(matrix.base, code.index(matrix.offset)),
+                    code.strideValue(rowStride(matrix)), base, stride, base,
+                    stride, rows,
+                    code.index(roundUp(out.size(earlier) * count)), false});
 }
 
 void Emitter::solveByColumns(const View &matrix, const View &out,

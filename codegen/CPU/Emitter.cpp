@@ -258,6 +258,7 @@ void Emitter::emitOperation(Operation *op) {
       .Case<chunk::TotalOp>([&](auto x) { emitTotal(x); })
       .Case<chunk::GramOp>([&](auto x) { emitGram(x); })
       .Case<chunk::SolveOp>([&](auto x) { emitSolve(x); })
+      .Case<chunk::InverseOp>([&](auto x) { emitInverse(x); })
       .Case<chunk::ApplyOp>([&](auto x) { emitApply(x); })
       .Case<chunk::SequentialOp>([&](auto x) { emitSequential(x); })
       .Default([&](Operation *x) {

@@ -224,6 +224,9 @@ private:
   void applyByFactors(const ApplyPart &part);
   void applyByColumns(const ApplyPart &part);
   void emitSolve(chunk::SolveOp op);
+  void emitInverse(chunk::InverseOp op);
+  Stride rowStride(const View &view) const;
+  View flatMatrix(const View &matrix);
   void solveByTriangle(View matrix, const View &out);
   void solveByColumns(const View &matrix, const View &out, const View *decay,
                       llvm::StringRef inclusive);

@@ -161,6 +161,18 @@ def Chunk_SolveOp : Chunk_Op<"solve", [Pure]> {
   }];
 }
 
+def Chunk_InverseOp : Chunk_Op<"inverse", [Pure]> {
+  let summary = "inverts a unit lower triangular matrix";
+  let description = [{
+    `T = (I - M)^-1` with `M` and `T` on `t, t.r, t.s, t.w`, as many of `t.r` as
+    of `t.w`, strictly lower triangular in token-major rows: what reaches row
+    (t, r) from row (s, w) through any number of rows between.
+  }];
+  let arguments = (ins Chunk_Tile:$matrix);
+  let results = (outs Chunk_Tile:$result);
+  let assemblyFormat = "$matrix attr-dict `:` type($matrix) `->` type($result)";
+}
+
 def Chunk_ApplyOp : Chunk_Op<"apply", [Pure, AttrSizedOperandSegments]> {
   let summary = "applies a causal matrix to keys that decay on their way";
   let description = [{

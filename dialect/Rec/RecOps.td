@@ -375,8 +375,9 @@ def Rec_StageOp : Rec_Op<"stage", [SingleBlock, NoRegionArguments]> {
     `rec.write`, `rec.transition`, `rec.value_decay` and `rec.across` and ends
     with `rec.yield` of the rows that the rest of the program sees.
 
-    A row that feeds a write is part of the chunk's triangular solve. `reverse`:
-    the tokens come from the last to the first.
+    A row that feeds a write is part of the chunk's triangular solve; scalars
+    that do have one of their own. `reverse`: the tokens come from the last to
+    the first.
     1. Coefficients do not depend on the stage's states.
   }];
   let arguments = (ins StrArrayAttr:$states, StrArrayAttr:$value_axes,

@@ -21,6 +21,8 @@ bool Machine::executeChunk(Operation &op) {
     gram(x);
   else if (auto x = dyn_cast<chunk::SolveOp>(op))
     solve(x);
+  else if (auto x = dyn_cast<chunk::InverseOp>(op))
+    inverse(x);
   else if (auto x = dyn_cast<chunk::ApplyOp>(op))
     apply(x);
   else if (auto x = dyn_cast<chunk::SequentialOp>(op))
@@ -316,6 +318,27 @@ void Machine::solve(chunk::SolveOp op) {
         add(t, r, t, ones.data());
     }
     store(op.getResult(), head, u, view);
+  }
+}
+
+void Machine::inverse(chunk::InverseOp op) {
+  StringAttr rowAxis = StringAttr::get(op.getContext(), "t.r");
+  int64_t count = rec::axisSize(op.getResult(), rowAxis);
+  Square from = squareOf(op.getMatrix()), to = squareOf(op.getResult());
+  define(op.getResult());
+  auto at = [&](const Square &square, int64_t i, int64_t j) {
+    return square.at(i / count, i % count, j / count, j % count);
+  };
+  for (int64_t head = 0; head < batch.heads; ++head) {
+    const double *m = this->at(op.getMatrix(), head);
+    double *x = this->at(op.getResult(), head);
+    for (int64_t i = 0; i < rows * count; ++i)
+      for (int64_t j = 0; j < rows * count; ++j) {
+        double sum = i == j;
+        for (int64_t k = j; k < i; ++k)
+          sum += m[at(from, i, k)] * x[at(to, k, j)];
+        x[at(to, i, j)] = sum;
+      }
   }
 }
 

@@ -140,6 +140,7 @@ private:
   void total(chunk::TotalOp op);
   void gram(chunk::GramOp op);
   void solve(chunk::SolveOp op);
+  void inverse(chunk::InverseOp op);
   void apply(chunk::ApplyOp op);
   void chunkSequential(chunk::SequentialOp op);
   void token(chunk::TokenOp op);

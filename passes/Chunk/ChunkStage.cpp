@@ -3,8 +3,8 @@
 //
 // Over a chunk, with S0 the states as it begins:
 //
-//   scalars       y = y0 + N y   reads of every axis, solved for first
-//   solved rows   U = X + M U      X = w + F S0 + G U_free
+//   scalars       y = y0 + N y     reads of every axis (ChunkScalars.cpp)
+//   solved rows   U = X + M U      X = w + F S0 + G U_free + C y
 //   outputs       O = w + F S0 + G_free U_free + G U
 //   states        S = Phi S0 + Kh^T U
 //
@@ -13,13 +13,12 @@
 // other side of each product: its transition is one of its own, with the rows'
 // values in place of keys.
 
-#include "passes/Chunk/ChunkStage.h"
+#include "passes/Chunk/StageChunker.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
-using trowel::rec::MapKind;
 
 namespace trowel {
 
@@ -42,79 +41,6 @@ static SmallVector<rec::RowOp> solvedRows(rec::StageOp stage) {
 }
 
 unsigned solvedRowCount(rec::StageOp stage) { return solvedRows(stage).size(); }
-
-namespace {
-
-/// A row that is written, or that other rows of its token use.
-struct Slot {
-  rec::RowOp row;
-  PerState keys; // by state; empty: not written
-  Value scale;   // on value axes, to the token's end; null: one
-  Value now;     // the row's tile, as the token's later rows see it
-  Value later;   // the same as the token ends, for later tokens
-};
-
-class StageChunker {
-public:
-  StageChunker(rec::StageOp stage, rec::ValueBuilder &values, TileOf tileOf,
-               SmallVectorImpl<Value> &states)
-      : stage(stage), values(values), tileOf(tileOf), states(states),
-        keySide(values, keyAxesOfStates()), valueSide(values, {valueAxes()}) {}
-
-  SmallVector<Value> run();
-
-private:
-  SmallVector<SmallVector<StringAttr>> keyAxesOfStates();
-  SmallVector<StringAttr> valueAxes() {
-    return rec::stringsOf(stage.getValueAxes());
-  }
-  StringAttr axis(StringRef name) {
-    return values.getBuilder().getStringAttr(name);
-  }
-
-  void readTransition();
-  void makeSlots();
-  Slot &slotOf(Operation *row);
-  PerState readsOf(rec::RowOp row);
-  Value contractStates(const PerState &entry, Value vector = Value());
-  Value entryPart(rec::RowOp row);
-  Value product(ArrayRef<PerState> rows, ArrayRef<Slot *> slots,
-                ArrayRef<Transitions::Within> within);
-  Value earlierPart(rec::RowOp row, ArrayRef<Slot *> slots, bool withinToo);
-  Value withinPart(rec::RowOp row, llvm::function_ref<bool(unsigned)> take);
-  bool sharesProduct(rec::RowOp row, unsigned coupling);
-  Value scaled(rec::RowOp row, Value tile);
-  void solveScalar();
-  Value scalarMatrix(rec::ScalarRowOp scalar, ArrayRef<Slot *> pure);
-  Value scalarTile(Value scalar);
-  Value plusScalars(rec::RowOp row, Value result);
-  Value solveMatrix();
-  Value solveSide(rec::RowOp row);
-  void solve();
-  Value nowTile(Slot &slot);
-  Value outputRow(rec::RowOp row);
-  Value acrossTile(rec::AcrossOp op);
-  void updateStates();
-  Value pickRow(Value tile, unsigned index, StringRef name = "t.r") {
-    return values.pick(tile, axis(name), index);
-  }
-  Value sum(Value a, Value b) { return !a ? b : !b ? a : values.add(a, b); }
-  Value full(Value tile) {
-    return values.spread(perToken(values, tile), valueAxes());
-  }
-
-  rec::StageOp stage;
-  rec::ValueBuilder &values;
-  TileOf tileOf;
-  SmallVectorImpl<Value> &states;
-  Transitions keySide, valueSide;
-  Value decay;          // on value axes; null: none
-  Value decayFromStart; // product of the decays before each token
-  SmallVector<rec::RowOp> solved;
-  SmallVector<Slot, 0> slots;
-  SmallVector<Slot *> solvedSlots, freeSlots;
-  DenseMap<Value, Value> scalars; // tiles on `t` alone
-};
 
 SmallVector<SmallVector<StringAttr>> StageChunker::keyAxesOfStates() {
   SmallVector<StringAttr> common = valueAxes();
@@ -303,16 +229,14 @@ Value StageChunker::solveSide(rec::RowOp row) {
              }));
   if (row.getValue())
     side = sum(side, tileOf(row.getValue()));
+  side = plusScalars(row, side);
   return full(side ? side : values.real(0));
 }
 
-/// M: the solved rows against the solved rows' keys.
-Value StageChunker::solveMatrix() {
-  SmallVector<PerState> rows, keys;
+/// Couplings of solved rows with solved rows of the same token.
+SmallVector<Transitions::Within> StageChunker::solvedCouplings() {
   SmallVector<Transitions::Within> within;
-  for (auto [index, row] : llvm::enumerate(solved)) {
-    rows.push_back(readsOf(row));
-    keys.push_back(slotOf(row).keys);
+  for (auto [index, row] : llvm::enumerate(solved))
     for (auto [other, coupling] :
          llvm::zip(row.getRows(), row.getCouplings())) {
       auto *position = llvm::find(solved, other.getDefiningOp());
@@ -321,95 +245,42 @@ Value StageChunker::solveMatrix() {
                           static_cast<unsigned>(position - solved.begin()),
                           tileOf(coupling)});
     }
-  }
-  return keySide.gram(rows, keys, within);
+  return within;
 }
 
-/// N: what a scalar of a token makes of the later tokens' scalars, through the
-/// rows that it scales.
-Value StageChunker::scalarMatrix(rec::ScalarRowOp scalar,
-                                 ArrayRef<Slot *> pure) {
-  auto row = scalar.getRow().getDefiningOp<rec::RowOp>();
-  Value vector = full(tileOf(scalar.getVector()));
-  Value scaledVector =
-      row.getScale() ? values.mul(vector, tileOf(row.getScale())) : vector;
-  Value matrix, diagonal;
-  for (Slot *slot : pure) {
-    Value coefficient = full(tileOf(slot->row.getCoefficients().front()));
-    Value onKeys = keySide.gram({readsOf(row)}, {slot->keys}, {});
-    Value onValues = valueSide.gram({PerState{{0, scaledVector}}},
-                                    {PerState{{0, coefficient}}}, {});
-    matrix = sum(matrix, values.mul(onKeys, onValues));
-    for (auto [other, coupling] : llvm::zip(row.getRows(), row.getCouplings()))
-      if (other.getDefiningOp() == slot->row)
-        diagonal =
-            sum(diagonal, values.contract(values.mul(vector, tileOf(coupling)),
-                                          coefficient, valueAxes()));
+/// M: the solved rows against the solved rows' keys.
+Value StageChunker::solveMatrix() {
+  SmallVector<PerState> rows, keys;
+  for (rec::RowOp row : solved) {
+    rows.push_back(readsOf(row));
+    keys.push_back(slotOf(row).keys);
   }
-  if (diagonal)
-    matrix = sum(matrix,
-                 keySide.gram({PerState{}}, {PerState{}}, {{0, 0, diagonal}}));
-  return matrix;
+  return keySide.gram(rows, keys, solvedCouplings());
 }
 
-/// Solves for the scalar that scales rows which feed writes: with those rows as
-/// if it were zero, then with a column of its own.
-void StageChunker::solveScalar() {
-  SmallVector<Slot *> pure;
-  for (Slot *slot : freeSlots)
-    if (!slot->row.getScalars().empty())
-      pure.push_back(slot);
-  if (pure.empty())
-    return;
-  auto scalar =
-      pure.front()->row.getScalars().front().getDefiningOp<rec::ScalarRowOp>();
-  Value side =
-      values.contract(outputRow(scalar.getRow().getDefiningOp<rec::RowOp>()),
-                      full(tileOf(scalar.getVector())), valueAxes());
-  Value right = values.stack(perToken(values, side), axis("t.r"));
-  Value solution = chunk::SolveOp::create(
-      values.getBuilder(), values.getLocation(), right.getType(),
-      scalarMatrix(scalar, pure), right, Value(), "none");
-  scalars[scalar.getResult()] = pickRow(solution, 0);
-  for (Slot *slot : pure) {
-    slot->now = plusScalars(slot->row, slot->now);
-    slot->later = slot->now;
+/// Whether the solved rows read after their token's value decay ("row"), or
+/// their writes meet it ("column").
+StringRef StageChunker::decayOfSolved() {
+  StringRef inclusive = "none";
+  for (rec::RowOp row : solved) {
+    if (row.getScale())
+      inclusive = "row";
+    if (slotOf(row).scale)
+      inclusive = "column";
   }
-}
-
-Value StageChunker::scalarTile(Value scalar) {
-  Value &tile = scalars[scalar];
-  if (!tile) {
-    auto op = scalar.getDefiningOp<rec::ScalarRowOp>();
-    Value row = outputRow(op.getRow().getDefiningOp<rec::RowOp>());
-    tile = values.contract(row, full(tileOf(op.getVector())), valueAxes());
-  }
-  return tile;
-}
-
-Value StageChunker::plusScalars(rec::RowOp row, Value result) {
-  for (auto [scalar, coefficient] :
-       llvm::zip(row.getScalars(), row.getCoefficients()))
-    result = sum(result, values.mul(tileOf(coefficient), scalarTile(scalar)));
-  return result;
+  return inclusive;
 }
 
 void StageChunker::solve() {
   if (solved.empty())
     return;
   SmallVector<Value> sides;
-  StringRef inclusive = "none";
-  for (rec::RowOp row : solved) {
+  for (rec::RowOp row : solved)
     sides.push_back(solveSide(row));
-    if (row.getScale())
-      inclusive = "row";
-    if (slotOf(row).scale)
-      inclusive = "column";
-  }
   Value right = values.stack(sides, axis("t.r"));
   Value rows = chunk::SolveOp::create(values.getBuilder(), values.getLocation(),
                                       right.getType(), solveMatrix(), right,
-                                      decay, inclusive);
+                                      decay, decayOfSolved());
   for (auto [index, row] : llvm::enumerate(solved)) {
     Slot &slot = slotOf(row);
     slot.now = pickRow(rows, index);
@@ -508,20 +379,20 @@ void StageChunker::updateStates() {
 SmallVector<Value> StageChunker::run() {
   readTransition();
   makeSlots();
-  solveScalar();
+  solveScalars();
   solve();
   SmallVector<Value> results;
   for (Value value : stage.getBody().front().getTerminator()->getOperands()) {
     if (auto row = value.getDefiningOp<rec::RowOp>())
       results.push_back(outputRow(row));
+    else if (value.getDefiningOp<rec::ScalarRowOp>())
+      results.push_back(perToken(values, scalarTile(value)));
     else
       results.push_back(acrossTile(value.getDefiningOp<rec::AcrossOp>()));
   }
   updateStates();
   return results;
 }
-
-} // namespace
 
 SmallVector<Value> chunkStage(rec::StageOp stage, rec::ValueBuilder &values,
                               TileOf tileOf, SmallVectorImpl<Value> &states) {

@@ -123,6 +123,7 @@ private:
   rec::ValueBuilder &values;
   OpBuilder &builder;
   llvm::MapVector<Operation *, std::unique_ptr<RowAdjoint>> rows;
+  SmallVector<std::pair<rec::ScalarRowOp, Value>> scalarOutputs;
   DenseMap<Operation *, Value> knownScalars;
   DenseMap<Operation *, SmallVector<std::pair<RowAdjoint *, Value>>>
       deepScalarUses;
@@ -168,6 +169,11 @@ void StageAdjoint::collect() {
     if (auto across = inside.getDefiningOp<rec::AcrossOp>()) {
       if (gradient)
         acrosses.push_back({across, gradient});
+      continue;
+    }
+    if (auto scalar = inside.getDefiningOp<rec::ScalarRowOp>()) {
+      if (gradient)
+        scalarOutputs.push_back({scalar, gradient});
       continue;
     }
     RowAdjoint &row = adjointOf(inside);
@@ -503,6 +509,9 @@ void StageAdjoint::buildForwardReads() {
 
 /// Gradients of what stands between a token's rows, and of their own values.
 void StageAdjoint::addCouplings() {
+  for (auto &[scalar, gradient] : scalarOutputs)
+    adjoints.addProduct(scalar.getVector(), adjointOf(scalar.getRow()).x,
+                        gradient);
   for (auto &[op, row] : rows) {
     if (!row->gradient)
       continue;
@@ -588,6 +597,8 @@ void StageAdjoint::run() {
   findDeep();
   for (AcrossAdjoint &across : acrosses)
     backThrough(across);
+  for (auto &[scalar, gradient] : scalarOutputs)
+    knownScalars[scalar] = gradient;
   for (Operation &op : llvm::reverse(body)) {
     if (auto scalar = dyn_cast<rec::ScalarRowOp>(op))
       backThrough(scalar);

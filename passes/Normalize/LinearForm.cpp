@@ -32,77 +32,8 @@ SmallVector<Place, 0> placesAlong(ArrayRef<StringAttr> along,
   return places;
 }
 
-bool StageAxes::onlyKey(Value v) const {
-  return llvm::none_of(rec::axesOf(v),
-                       [&](StringAttr axis) { return isValue(axis); });
-}
-
-bool StageAxes::onlyValue(Value v) const {
-  return llvm::all_of(rec::axesOf(v),
-                      [&](StringAttr axis) { return isValue(axis); });
-}
-
-Factor FormAlgebra::multiply(const Factor &a, const Factor &b) {
-  Factor product;
-  product.key = values.mul(pick(a.key, b.at), pick(b.key, a.at));
-  product.at = a.at;
-  llvm::append_range(product.at, b.at);
-  product.value = !a.value   ? b.value
-                  : !b.value ? a.value
-                             : values.mul(a.value, b.value);
-  return product;
-}
-
 Value FormAlgebra::pick(Value value, const Place &at) {
-  for (const auto &[axis, index] : at)
-    if (rec::hasAxis(value, axis))
-      value = values.pick(value, axis, index);
-  return value;
-}
-
-std::optional<Factor> FormAlgebra::separate(Value coefficient) {
-  auto it = separated.find(coefficient);
-  if (it != separated.end())
-    return it->second;
-  std::optional<Factor> factor = separateNew(coefficient);
-  separated[coefficient] = factor;
-  return factor;
-}
-
-std::optional<Factor> FormAlgebra::separateNew(Value coefficient) {
-  if (axes.onlyKey(coefficient))
-    return Factor{coefficient, Value()};
-  if (axes.onlyValue(coefficient))
-    return Factor{values.real(1), coefficient};
-  auto map = coefficient.getDefiningOp<rec::MapOp>();
-  if (!map)
-    return std::nullopt;
-  switch (map.getKind()) {
-  case MapKind::Neg: {
-    auto inner = separate(map.getOperand(0));
-    if (inner)
-      inner->key = values.neg(inner->key);
-    return inner;
-  }
-  case MapKind::Mul: {
-    auto a = separate(map.getOperand(0)), b = separate(map.getOperand(1));
-    if (!a || !b)
-      return std::nullopt;
-    return multiply(*a, *b);
-  }
-  case MapKind::Div: {
-    auto a = separate(map.getOperand(0)), b = separate(map.getOperand(1));
-    if (!a || !b)
-      return std::nullopt;
-    a->key = values.map(MapKind::Div, {a->key, b->key});
-    if (b->value)
-      a->value = values.map(MapKind::Div,
-                            {a->value ? a->value : values.real(1), b->value});
-    return a;
-  }
-  default:
-    return std::nullopt;
-  }
+  return pickAt(values, value, at);
 }
 
 bool FormAlgebra::decompose(Value matrix, SmallVectorImpl<Factor> &terms) {
@@ -338,24 +269,28 @@ LinearForm FormAlgebra::scale(LinearForm form, const Factor &factor,
   return form;
 }
 
+Value FormAlgebra::choose(Value taken, Value condition, bool negated) {
+  Value zero = values.real(0);
+  return negated ? values.map(MapKind::Where, {condition, zero, taken})
+                 : values.map(MapKind::Where, {condition, taken, zero});
+}
+
 LinearForm FormAlgebra::select(LinearForm form, Value condition, bool negated) {
   bool onKey = axes.onlyKey(condition);
-  auto choose = [&](Value taken, const Place &at = {}) {
-    Value zero = values.real(0), here = pick(condition, at);
-    return negated ? values.map(MapKind::Where, {here, zero, taken})
-                   : values.map(MapKind::Where, {here, taken, zero});
+  auto taken = [&](Value value, const Place &at = {}) {
+    return choose(value, pick(condition, at), negated);
   };
   for (auto *terms : {&form.states, &form.rows})
     for (auto &[i, factor] : *terms) {
       if (onKey)
-        factor.key = choose(factor.key, factor.at);
+        factor.key = taken(factor.key, factor.at);
       else
-        factor.value = choose(factor.value ? factor.value : values.real(1));
+        factor.value = taken(factor.value ? factor.value : values.real(1));
     }
   for (auto &[i, coefficient] : form.scalars)
-    coefficient = choose(coefficient);
+    coefficient = taken(coefficient);
   if (form.constant)
-    form.constant = choose(form.constant);
+    form.constant = taken(form.constant);
   return form;
 }
 

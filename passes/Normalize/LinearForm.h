@@ -6,9 +6,7 @@
 #ifndef TROWEL_PASSES_NORMALIZE_LINEARFORM_H
 #define TROWEL_PASSES_NORMALIZE_LINEARFORM_H
 
-#include "dialect/Rec/ValueBuilder.h"
-
-#include <optional>
+#include "passes/Normalize/Products.h"
 
 namespace trowel {
 
@@ -23,37 +21,12 @@ struct Obstacle {
 /// token takes at most so many rows of one read, or outer products of one sum.
 constexpr int64_t mostRows = 64;
 
-/// One position along each of some axes.
-using Place = llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>, 1>;
-
 /// All positions along `axes`, the last axis fastest.
 llvm::SmallVector<Place, 0> placesAlong(llvm::ArrayRef<mlir::StringAttr> axes,
                                         const rec::AxisOrder &order);
 /// Their number.
 int64_t countPlaces(llvm::ArrayRef<mlir::StringAttr> axes,
                     const rec::AxisOrder &order);
-
-/// A coefficient as a product of a function of value axes and one of all other
-/// axes. A factor without axes counts as key; a null `value` is one. It is zero
-/// away from the place `at`, whose axes `key` lacks.
-struct Factor {
-  mlir::Value key;
-  mlir::Value value;
-  Place at = {};
-};
-
-/// The axes of a stage: `value` axes are common to its states, each state's
-/// other axes are its key axes. Axes that no state has count as key axes.
-struct StageAxes {
-  llvm::SmallVector<mlir::StringAttr> value;
-  llvm::SmallVector<mlir::StringAttr> key; // the union over the states
-
-  bool isValue(mlir::StringAttr axis) const {
-    return llvm::is_contained(value, axis);
-  }
-  bool onlyKey(mlir::Value v) const;
-  bool onlyValue(mlir::Value v) const;
-};
 
 /// An affine expression in a stage's states (as the token began) and rows: sum
 /// of key * value * S_j over `states`, sum of key * value * x_r over `rows`,
@@ -80,11 +53,17 @@ struct LinearForm {
 class FormAlgebra {
 public:
   FormAlgebra(rec::ValueBuilder &values, const StageAxes &axes)
-      : values(values), axes(axes) {}
+      : values(values), axes(axes), products(values, axes) {}
 
   /// Splits a state-free coefficient into key and value parts, if it is a
   /// product.
-  std::optional<Factor> separate(mlir::Value coefficient);
+  std::optional<Factor> separate(mlir::Value coefficient) {
+    return products.find(coefficient);
+  }
+  /// What keeps a coefficient from being one.
+  llvm::ArrayRef<UnknownRange> unknownRanges(mlir::Value coefficient) {
+    return products.unknownRanges(coefficient);
+  }
   /// A state-free matrix as a sum of key times value.
   bool decompose(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
 
@@ -94,10 +73,14 @@ public:
   /// Scales by a product of key and value parts; a contracted form takes only
   /// parts without key axes.
   LinearForm scale(LinearForm form, const Factor &factor, mlir::Value whole);
-  /// `condition ? form : 0`, elementwise.
+  /// `condition ? taken : 0`, elementwise, or with `negated` the other branch.
+  mlir::Value choose(mlir::Value taken, mlir::Value condition, bool negated);
+  /// The same for a form.
   LinearForm select(LinearForm form, mlir::Value condition, bool negated);
 
-  Factor multiply(const Factor &a, const Factor &b);
+  Factor multiply(const Factor &a, const Factor &b) {
+    return trowel::multiply(values, a, b);
+  }
   /// The value at a place along those of its axes that are there.
   mlir::Value pick(mlir::Value value, const Place &at);
   /// The same; what has key and value axes there is looked into, so that it
@@ -110,15 +93,14 @@ public:
              unsigned index, mlir::Value coefficient);
 
 private:
-  std::optional<Factor> separateNew(mlir::Value coefficient);
   bool decomposeNew(mlir::Value matrix, llvm::SmallVectorImpl<Factor> &terms);
   bool decomposeSum(mlir::Operation *sum, llvm::SmallVectorImpl<Factor> &terms);
   void addTerm(llvm::SmallVectorImpl<Factor> &terms, const Factor &term);
 
   rec::ValueBuilder &values;
   const StageAxes &axes;
+  Products products;
   // Values share parts; each is looked at once.
-  llvm::DenseMap<mlir::Value, std::optional<Factor>> separated;
   llvm::DenseMap<mlir::Value, std::optional<llvm::SmallVector<Factor>>>
       decomposed;
 };

@@ -4,6 +4,7 @@
 #include "passes/Normalize/Obstacles.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
 
@@ -67,7 +68,39 @@ static std::pair<std::string, std::string> split(Value value,
   return {listAxes(keys), listAxes(values)};
 }
 
-Obstacle inseparableFactor(Value factor, const StageAxes &axes, Location use) {
+/// The factor would be a product if more were known of its parts.
+static Obstacle unboundedParts(Value factor, ArrayRef<UnknownRange> unknown,
+                               const StageAxes &axes, Location use) {
+  auto [onKeys, onValues] = split(factor, axes);
+  SmallVector<std::string> parts;
+  for (const UnknownRange &part : unknown) {
+    std::string rest = listAxes(rec::axesOf(part.part));
+    std::string text =
+        describe(part.part,
+                 rest.empty() ? "its scalar part" : "its part over " + rest) +
+        " " + part.needed.str();
+    if (!llvm::is_contained(parts, text))
+      parts.push_back(text);
+  }
+  return {placeOf(factor, use),
+          describe(factor, "this factor") + " over [" +
+              listAxes(rec::axesOf(factor)) +
+              "] is a product of a function of " + onKeys +
+              " and a function of " + onValues + " only with " +
+              llvm::join(parts, " and ") +
+              ": else one of the two may overflow, or be a NaN, where their "
+              "product does not",
+          "declare ranges from which this follows, as in `in x : f32[" +
+              listAxes(rec::axesOf(unknown.front().part)) + "] " +
+              unknown.front().needed.str() +
+              "`, or write the factor as a product, as in `exp(a) * "
+              "exp(b)` for `exp(a + b)`"};
+}
+
+Obstacle inseparableFactor(Value factor, ArrayRef<UnknownRange> unknown,
+                           const StageAxes &axes, Location use) {
+  if (!unknown.empty())
+    return unboundedParts(factor, unknown, axes, use);
   auto [onKeys, onValues] = split(factor, axes);
   return {placeOf(factor, use),
           describe(factor, "this factor") + " over [" +
@@ -178,8 +211,11 @@ static SmallVector<StringAttr> longSum(Value term, const StageAxes &axes,
   return {};
 }
 
-Obstacle fullRankTerm(Value term, const StageAxes &axes,
-                      const rec::AxisOrder &order, Location use) {
+Obstacle fullRankTerm(Value term, ArrayRef<UnknownRange> unknown,
+                      const StageAxes &axes, const rec::AxisOrder &order,
+                      Location use) {
+  if (!unknown.empty())
+    return unboundedParts(term, unknown, axes, use);
   auto [keys, values] = split(term, axes);
   if (auto over = longSum(term, axes, order); !over.empty()) {
     std::string along = listAxes(over);

@@ -21,9 +21,11 @@ std::string describe(mlir::Value value, llvm::StringRef otherwise);
 /// declaration.
 mlir::Location placeOf(mlir::Value factor, mlir::Location use);
 
-/// A factor with key and value axes that is no product of two functions.
-Obstacle inseparableFactor(mlir::Value factor, const StageAxes &axes,
-                           mlir::Location use);
+/// A factor with key and value axes that is no product of two functions, or
+/// not known to be one.
+Obstacle inseparableFactor(mlir::Value factor,
+                           llvm::ArrayRef<UnknownRange> unknown,
+                           const StageAxes &axes, mlir::Location use);
 
 /// A factor with a value axis between a read and the write that it feeds.
 Obstacle factorOnRead(mlir::Value factor, const StageAxes &axes,
@@ -52,9 +54,11 @@ Obstacle tooManyRows(mlir::Operation *read,
                      llvm::ArrayRef<mlir::StringAttr> open,
                      const rec::AxisOrder &order);
 
-/// A matrix is added that is no sum of a few outer products.
-Obstacle fullRankTerm(mlir::Value term, const StageAxes &axes,
-                      const rec::AxisOrder &order, mlir::Location use);
+/// A matrix is added that is no sum of a few outer products, or not known to be
+/// one.
+Obstacle fullRankTerm(mlir::Value term, llvm::ArrayRef<UnknownRange> unknown,
+                      const StageAxes &axes, const rec::AxisOrder &order,
+                      mlir::Location use);
 
 /// States of the stage do not share their factors on value axes.
 Obstacle decaysDiffer(llvm::StringRef state, mlir::Value factor,

@@ -78,8 +78,15 @@ bool StageForm::materialise(Value value) {
   auto it = forms.find(value);
   if (it == forms.end())
     return true;
-  if (it->second.contracted) {
-    unsigned row = makeRow(it->second, value.getLoc());
+  const LinearForm &form = it->second;
+  bool isScalar = form.contracted && form.states.empty() && form.rows.empty() &&
+                  !axes.value.empty() && axesOf(value).empty();
+  if (isScalar) {
+    outputScalars.insert({value, form});
+    return true;
+  }
+  if (form.contracted) {
+    unsigned row = makeRow(form, value.getLoc());
     outputRows.insert({value, row});
     return true;
   }
@@ -271,6 +278,9 @@ bool StageForm::visitMap(rec::MapOp op) {
         std::optional<LinearForm> side = formOf(i);
         if (!side)
           return makeOpaque(op, why);
+        if (!maskRows(*side, condition, i == 2))
+          return makeOpaque(op,
+                            "a condition along key axes on what is written");
         sum = algebra.add(sum, algebra.select(*side, condition, i == 2));
         continue;
       }
@@ -290,6 +300,43 @@ bool StageForm::visitMap(rec::MapOp op) {
   }
 }
 
+/// What is not taken must not reach the product of a key with a row: a zero in
+/// the key alone would make a NaN of an infinity in the row. False if the
+/// condition differs along a row's key.
+bool StageForm::maskRows(LinearForm &form, Value condition, bool negated) {
+  for (auto &[row, factor] : form.rows) {
+    Value here = algebra.pick(condition, factor.at);
+    if (axesOf(here).empty())
+      row = maskedRow(row, here, negated);
+    else if (axes.onlyKey(here))
+      return false;
+    else if (rowList[row].isFree())
+      row = freeRow(algebra.choose(rowList[row].value, here, negated),
+                    rowList[row].location);
+  }
+  return true;
+}
+
+unsigned StageForm::maskedRow(unsigned index, Value condition, bool negated) {
+  Row row = rowList[index];
+  auto choose = [&](Value value) {
+    return algebra.choose(value, condition, negated);
+  };
+  if (row.isFree())
+    return freeRow(choose(row.value), row.location);
+  for (auto &[state, coefficient] : row.reads)
+    coefficient = choose(coefficient);
+  for (auto &[other, coupling] : row.couplings) {
+    other = maskedRow(other, condition, negated);
+    coupling = choose(coupling);
+  }
+  for (auto &[scalar, coefficient] : row.scalars)
+    coefficient = choose(coefficient);
+  if (row.value)
+    row.value = choose(row.value);
+  return addRow(row);
+}
+
 /// Adds a state-free value; a matrix becomes rows with keys at once, so that
 /// later reads of this token meet vectors only.
 LinearForm StageForm::withConstant(LinearForm form, Value constant) {
@@ -306,12 +353,16 @@ LinearForm StageForm::withConstant(LinearForm form, Value constant) {
   return form;
 }
 
+Obstacle StageForm::inseparable(Value factor, Location use) {
+  return inseparableFactor(factor, algebra.unknownRanges(factor), axes, use);
+}
+
 bool StageForm::scaleBy(Operation *op, Value scaled, Value factor) {
   if (!mayUse(op, factor))
     return makeOpaque(op, "a value of a later stage scales the state");
   std::optional<Factor> parts = algebra.separate(factor);
   if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+    return makeOpaque(op, inseparable(factor, op->getLoc()));
   const LinearForm form = forms.find(scaled)->second;
   bool staysWithin = llvm::all_of(axesOf(parts->key), [&](StringAttr axis) {
     return rec::hasAxis(scaled, axis);

@@ -92,6 +92,10 @@ public:
   const llvm::MapVector<mlir::Value, unsigned> &outputs() const {
     return outputRows;
   }
+  /// Scalars of the program that are read along every axis.
+  const llvm::MapVector<mlir::Value, LinearForm> &scalarOutputs() const {
+    return outputScalars;
+  }
   /// Values of the program, and what to compute from the stage's results in
   /// their place.
   llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> replacements() const {
@@ -122,7 +126,10 @@ private:
   mlir::Value across(const LinearForm &form, const Factor &with,
                      llvm::ArrayRef<mlir::StringAttr> along,
                      mlir::Location location);
+  Obstacle inseparable(mlir::Value factor, mlir::Location use);
   bool scaleBy(mlir::Operation *op, mlir::Value scaled, mlir::Value factor);
+  bool maskRows(LinearForm &form, mlir::Value condition, bool negated);
+  unsigned maskedRow(unsigned index, mlir::Value condition, bool negated);
   LinearForm withConstant(LinearForm form, mlir::Value constant);
   bool reject(mlir::Operation *op, const llvm::Twine &message);
   bool reject(const Obstacle &why);
@@ -153,12 +160,13 @@ private:
 
   // Rows and updates (StageUpdates.cpp).
   unsigned makeRow(const LinearForm &form, mlir::Location location);
+  unsigned addRow(const Row &row);
+  LinearForm takeFreeRows(const LinearForm &form);
   unsigned freeRow(mlir::Value value, mlir::Location location);
   bool finishUpdate(unsigned member);
   bool addTransitions(unsigned member, const LinearForm &form);
   bool addWrites(unsigned member, const LinearForm &form);
   unsigned scaledRow(unsigned row, mlir::Value scale);
-  bool checkScalars(llvm::ArrayRef<unsigned> solved);
   bool checkFrames();
   bool checkKeys();
 
@@ -182,6 +190,7 @@ private:
   llvm::SmallVector<Across, 0> acrossList;
   llvm::SmallVector<ScalarRead> scalarList;
   llvm::MapVector<mlir::Value, unsigned> outputRows;
+  llvm::MapVector<mlir::Value, LinearForm> outputScalars;
   llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> rewritten;
   mlir::Value decay;
   Phase phase = Phase::Walk;

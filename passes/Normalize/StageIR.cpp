@@ -34,6 +34,7 @@ private:
   Value emitRow(const Row &row);
   Value emitScalar(unsigned index, Location location);
   Value emitAcross(const Across &across);
+  void replaceScalar(Value value, const LinearForm &form, rec::StageOp stage);
   Type vectorType() { return values.type(form.stageAxes().value); }
 
   StageForm &form;
@@ -44,6 +45,7 @@ private:
   SmallVector<bool> used;
   SmallVector<Value> emitted;
   llvm::DenseMap<unsigned, Value> emittedScalars;
+  llvm::MapVector<unsigned, unsigned> scalarResults; // their place in the yield
 };
 
 void StageEmitter::markUsed(unsigned row) {
@@ -104,6 +106,19 @@ Value StageEmitter::emitAcross(const Across &across) {
       states, across.vector, rows, keys, vectors, across.value);
 }
 
+/// Yields the scalars of the form; what it stands for is computed from them
+/// outside of the stage.
+void StageEmitter::replaceScalar(Value value, const LinearForm &form,
+                                 rec::StageOp stage) {
+  Value result = form.constant;
+  for (const auto &[scalar, coefficient] : form.scalars) {
+    Value yielded = stage.getResult(scalarResults.lookup(scalar));
+    Value term = values.mul(coefficient, yielded);
+    result = result ? values.add(result, term) : term;
+  }
+  value.replaceAllUsesWith(result);
+}
+
 void StageEmitter::emit() {
   used.resize(form.rows().size());
   emitted.resize(form.rows().size());
@@ -114,6 +129,11 @@ void StageEmitter::emit() {
   for (const Across &across : form.acrosses())
     for (const Across::OfRow &part : across.rows)
       markUsed(part.row);
+  for (const auto &[value, scalarForm] : form.scalarOutputs())
+    for (const auto &[scalar, coefficient] : scalarForm.scalars) {
+      markUsed(form.scalarReads()[scalar].row);
+      scalarResults.insert({scalar, 0});
+    }
 
   SmallVector<Attribute> names, valueAxes;
   for (unsigned number : form.states())
@@ -123,6 +143,10 @@ void StageEmitter::emit() {
   SmallVector<Type> types(form.outputs().size(), vectorType());
   for (const Across &across : form.acrosses())
     types.push_back(across.replaced.getType());
+  for (auto &[scalar, position] : scalarResults) {
+    position = types.size();
+    types.push_back(values.type({}));
+  }
 
   builder.setInsertionPointToEnd(&program.getBody().front());
   Location location = graph.state(form.states().front()).getLoc();
@@ -150,6 +174,8 @@ void StageEmitter::emit() {
   }
   for (const Across &across : form.acrosses())
     results.push_back(emitAcross(across));
+  for (const auto &[scalar, position] : scalarResults)
+    results.push_back(emitScalar(scalar, location));
   rec::YieldOp::create(builder, location, results);
 
   for (const auto &[value, instead] : form.replacements())
@@ -159,6 +185,8 @@ void StageEmitter::emit() {
     Value(value).replaceAllUsesWith(stage.getResult(next++));
   for (const Across &across : form.acrosses())
     Value(across.replaced).replaceAllUsesWith(stage.getResult(next++));
+  for (const auto &[value, scalarForm] : form.scalarOutputs())
+    replaceScalar(value, scalarForm, stage);
 }
 
 } // namespace

@@ -72,7 +72,7 @@ bool StageForm::read(Operation *op, Value summed, Value factor,
     factor = values.real(1);
   std::optional<Factor> parts = algebra.separate(factor);
   if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+    return makeOpaque(op, inseparable(factor, op->getLoc()));
   Obstacle why{op->getLoc(), ""};
   std::optional<LinearForm> form = meet(summed, axesOf(parts->key), why);
   if (!form)
@@ -118,7 +118,7 @@ bool StageForm::readEverywhere(Operation *op, Value summed, Value factor,
   std::optional<Factor> parts =
       factor ? algebra.separate(factor) : Factor{values.real(1), Value()};
   if (!parts)
-    return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+    return makeOpaque(op, inseparable(factor, op->getLoc()));
   SmallVector<StringAttr> keys, rest;
   for (StringAttr axis : over)
     (axes.isValue(axis) ? rest : keys).push_back(axis);
@@ -188,7 +188,7 @@ bool StageForm::readAcross(Operation *op, Value summed, Value factor,
     std::optional<Factor> here =
         algebra.separate(algebra.pickWithin(factor, place));
     if (!here)
-      return makeOpaque(op, inseparableFactor(factor, axes, op->getLoc()));
+      return makeOpaque(op, inseparable(factor, op->getLoc()));
     Value part = acrossAt(op, summed, *here, place);
     parts.push_back(values.reduce(rec::ReduceKind::Sum, part,
                                   without(without(over, axes.value), apart)));

@@ -22,9 +22,32 @@ unsigned StageForm::freeRow(Value value, Location location) {
   return it->second;
 }
 
+/// The form with rows that read no vectors as known values and scalars, where a
+/// value factor stands between: such a row is no part of the solve.
+LinearForm StageForm::takeFreeRows(const LinearForm &form) {
+  LinearForm result = form;
+  result.rows.clear();
+  for (const auto &[index, factor] : form.rows) {
+    const Row &row = rowList[index];
+    if (!factor.value || row.readsVectors()) {
+      result.rows.push_back({index, factor});
+      continue;
+    }
+    Value scale = values.mul(factor.key, factor.value);
+    for (const auto &[scalar, coefficient] : row.scalars)
+      algebra.accumulate(result.scalars, scalar,
+                         values.mul(coefficient, scale));
+    if (row.value)
+      result =
+          algebra.addConstant(std::move(result), values.mul(row.value, scale));
+  }
+  return result;
+}
+
 /// The row of a contracted form. Reads that carry different value factors are
 /// rows of their own, coupled with a one.
-unsigned StageForm::makeRow(const LinearForm &form, Location location) {
+unsigned StageForm::makeRow(const LinearForm &made, Location location) {
+  LinearForm form = takeFreeRows(made);
   if (form.states.empty() && form.rows.empty() && form.scalars.empty())
     return freeRow(form.constant, location);
   Row row{location, {}, Value(), {}, form.constant, form.scalars};
@@ -32,9 +55,9 @@ unsigned StageForm::makeRow(const LinearForm &form, Location location) {
   for (const auto &[state, factor] : form.states)
     byScale[factor.value].push_back({state, factor.key});
   for (const auto &[index, factor] : form.rows)
-    row.couplings.push_back(
-        {index, factor.value ? values.mul(factor.key, factor.value)
-                             : factor.key});
+    row.couplings.push_back({index, factor.value
+                                        ? values.mul(factor.key, factor.value)
+                                        : factor.key});
   if (byScale.size() <= 1) {
     if (!byScale.empty()) {
       row.scale = byScale.begin()->first;
@@ -46,6 +69,11 @@ unsigned StageForm::makeRow(const LinearForm &form, Location location) {
       rowList.push_back(Row{location, reads, scale, {}, Value(), {}});
     }
   }
+  return addRow(row);
+}
+
+/// The row's number; equal rows are one.
+unsigned StageForm::addRow(const Row &row) {
   auto same = [&](const Row &other) {
     return other.reads == row.reads && other.scale == row.scale &&
            other.couplings == row.couplings && other.value == row.value &&
@@ -90,7 +118,8 @@ bool StageForm::finishUpdate(unsigned member) {
     LinearForm matrix, rest;
     rest.contracted = true;
     for (const auto &[state, factor] : form.states)
-      (keyAxes(state).empty() ? matrix : rest).states.push_back({state, factor});
+      (keyAxes(state).empty() ? matrix : rest)
+          .states.push_back({state, factor});
     rest.rows = form.rows;
     rest.scalars = form.scalars;
     rest.constant = form.constant;
@@ -101,14 +130,17 @@ bool StageForm::finishUpdate(unsigned member) {
     form = matrix;
   }
   if (form.constant)
-    return reject(fullRankTerm(form.constant, axes, values.getOrder(),
-                               next.getLoc()));
+    return reject(fullRankTerm(form.constant,
+                               algebra.unknownRanges(form.constant), axes,
+                               values.getOrder(), next.getLoc()));
   return addTransitions(member, form) && addWrites(member, form);
 }
 
 bool StageForm::addTransitions(unsigned member, const LinearForm &form) {
   Operation *op = graph.update(members[member])->getOperand(0).getDefiningOp();
-  auto stateOf = [&](unsigned i) { return graph.state(members[i]).getResult(); };
+  auto stateOf = [&](unsigned i) {
+    return graph.state(members[i]).getResult();
+  };
   SmallVector<StringAttr> keys = keyAxes(member);
   llvm::DenseSet<unsigned> seen;
   for (const auto &[from, factor] : form.states) {
@@ -169,8 +201,6 @@ bool StageForm::checkFrames() {
     after = isAfter;
     return agrees;
   };
-  if (!checkScalars(solved.getArrayRef()))
-    return false;
   auto useOf = [&](Value scale, Location otherwise) {
     auto known = scaledAt.find(scale);
     return known == scaledAt.end() ? otherwise : known->second;
@@ -181,11 +211,11 @@ bool StageForm::checkFrames() {
       continue;
     for (const auto &[other, coupling] : row.couplings)
       if (!axesOf(coupling).empty())
-        return reject(factorOnRead(coupling, axes,
-                                 useOf(coupling, row.location)));
+        return reject(
+            factorOnRead(coupling, axes, useOf(coupling, row.location)));
     if (row.scale && row.scale != decay)
-      return reject(factorOnRead(row.scale, axes,
-                               useOf(row.scale, row.location)));
+      return reject(
+          factorOnRead(row.scale, axes, useOf(row.scale, row.location)));
     if (!decay || row.reads.empty())
       continue;
     if (!place(row.scale == decay))
@@ -193,45 +223,24 @@ bool StageForm::checkFrames() {
   }
   for (const Write &write : writeList) {
     const Row &row = rowList[write.row];
-    bool fine = !row.readsVectors() ? !write.scale
-                : !decay            ? !write.scale
+    bool fine = !row.readsVectors()    ? !write.scale
+                : !decay               ? !write.scale
                 : after.value_or(true) ? !write.scale
                                        : write.scale == decay;
     if (!fine)
       return reject(write.scale && write.scale != decay
-                      ? factorOnRead(write.scale, axes,
-                                     useOf(write.scale, row.location))
-                      : decayOnRead(decay, row.location));
+                        ? factorOnRead(write.scale, axes,
+                                       useOf(write.scale, row.location))
+                        : decayOnRead(decay, row.location));
   }
   return true;
 }
 
-/// A scalar that feeds writes is solved for by itself: one to a stage, and no
-/// row that feeds a write reads vectors, too.
-bool StageForm::checkScalars(ArrayRef<unsigned> solved) {
-  llvm::SetVector<unsigned> used;
-  for (unsigned index : solved)
-    for (const auto &[scalar, coefficient] : rowList[index].scalars)
-      used.insert(scalar);
-  if (used.empty())
-    return true;
-  bool vectors = llvm::any_of(
-      solved, [&](unsigned index) { return rowList[index].readsVectors(); });
-  const Row &row = rowList[scalarList[used.front()].row];
-  if (used.size() == 1 && !vectors && row.scalars.empty())
-    return true;
-  if (!problem)
-    problem = Obstacle{row.location,
-                       "this read contracts every axis and feeds writes together "
-                       "with other reads: the chunk would need two solves",
-                       "let either the scalar or the other reads feed the writes"};
-  return false;
-}
-
 /// A stage whose states are never contracted along a key axis is elementwise.
 bool StageForm::checkKeys() {
-  bool anyRead = !outputRows.empty() || !acrossList.empty() ||
-                 llvm::any_of(rowList, [](const Row &r) { return !r.isFree(); });
+  bool anyRead =
+      !outputRows.empty() || !acrossList.empty() ||
+      llvm::any_of(rowList, [](const Row &r) { return !r.isFree(); });
   if (contractsKeys || !acrossList.empty() || !anyRead)
     return true;
   return reject(graph.state(members[0]),

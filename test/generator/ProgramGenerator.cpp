@@ -108,9 +108,12 @@ private:
                  "where(c0 > 0.3, 0, a0)", "(0.8 + 0.1 * cos(prefix_sum(c1)))",
                  "0"});
   }
+  std::string bothFactor();
   void vectorState();
   void scalarState();
   std::string vectorTerm(bool mayRead);
+  std::string scalarRead();
+  std::string scaledVector();
   std::string write();
   std::string severalWrites();
   void state();
@@ -126,7 +129,7 @@ private:
   Random random;
   RandomProgram program;
   int stateCount = 0, letCount = 0, outCount = 0;
-  std::vector<std::string> matrices, vectors; // lets so far
+  std::vector<std::string> matrices, vectors, scalars; // lets so far
   bool acrossReads = false;  // this program contracts V instead of K
   bool strange = false;      // this program may leave the affine class
   bool scalarReads = false;  // writes may read a state along every axis
@@ -180,6 +183,24 @@ std::string Generator::severalWrites() {
                             : "sum[N](cn0 * kn0 * (" + inner + "))";
 }
 
+/// A read of every axis.
+std::string Generator::scalarRead() {
+  std::string read = "(" + reader() + " @ " + matrix() + ")";
+  if (random.chance(0.2))
+    return "mean[V]" + read;
+  if (random.chance(0.2))
+    return "((cv0 * " + read + ") @ " + pick({"r0", "r1"}) + ")";
+  return "(" + read + " @ " + pick({"r0", "r1"}) + ")";
+}
+
+/// A vector that a scalar of this program scales.
+std::string Generator::scaledVector() {
+  const std::string &name = scalars[static_cast<size_t>(
+      random.below(static_cast<int>(scalars.size())))];
+  return pick({"v0", "r0", "cv0", "v1"}) + " * " + name +
+         (random.chance(0.1) ? "[t - 1]" : "");
+}
+
 std::string Generator::write() {
   if (severalReads && random.chance(0.5))
     return severalWrites();
@@ -189,6 +210,9 @@ std::string Generator::write() {
     inner += (i ? pick({" + ", " - "}) : "") + vectorTerm(true);
   if (acrossReads)
     return pick({"r0", "r1"}) + " * (" + inner + ")";
+  if (!scalars.empty() && random.chance(0.5))
+    inner =
+        random.chance(0.3) ? scaledVector() : inner + " + " + scaledVector();
   if (scalarReads && random.chance(0.5))
     return "0.5 * " + key() + " * " + pick({"v0", "v1", "cv0"}) + " * (c0 - " +
            reader() + " @ S0 @ " + pick({"r0", "r1"}) + ")";
@@ -198,6 +222,22 @@ std::string Generator::write() {
 void Generator::state() {
   program.states.push_back("state S" + std::to_string(stateCount++) + " : f32" +
                            joined(threeAxes ? "KJV" : "KV"));
+}
+
+/// A factor over both axes: equal to a product of one over each, though not
+/// always known to be.
+std::string Generator::bothFactor() {
+  std::string form =
+      pick({"exp(-x - y)", "exp(c1 - x - y)", "exp(-0.3 * (x + y))",
+            "2^(-(x + y) / 2)", "0.7^(x + y)", "sqrt(tanh(x) * tanh(y))",
+            "rsqrt((1 + x) * (1 + y))", "(tanh(x) * tanh(y))^3",
+            "(exp(-x) * exp(-y))^(1 + c0)", "abs(ck0 * cv0)", "sign(ck0 * cv0)",
+            "where(c0 > 0, exp(-x - y), ak0 * av0)", "stop(exp(-x - y))",
+            "sqrt(ck0 * cv0 + 1)"});
+  std::string x = "softplus(" + pick({"ck0", "ak0", "c0"}) + ")";
+  std::string y = "softplus(" + pick({"cv0", "av0"}) + ")";
+  form = std::regex_replace(form, std::regex("\\bx\\b"), x);
+  return std::regex_replace(form, std::regex("\\by\\b"), y);
 }
 
 /// A state on one axis, with a read of its own.
@@ -231,9 +271,17 @@ void Generator::statement() {
     std::string name = "u" + std::to_string(letCount++);
     add("let " + name + " =", {vectorTerm(true), vectorTerm(false)}, name);
     vectors.push_back(name);
+  } else if (x < 0.4 && scalarReads) {
+    std::string name = "y" + std::to_string(letCount++);
+    std::vector<std::string> terms{"0.5 * " + scalarRead()};
+    if (!scalars.empty() && random.chance(0.4))
+      terms.push_back("c0 * " + scalars.back());
+    add("let " + name + " =", terms, name);
+    scalars.push_back(name);
   } else if (x < 0.4) {
     bool value = random.chance(0.2);
-    add(target + " *=", {value ? "av0" : keyFactor()});
+    bool both = random.chance(0.15);
+    add(target + " *=", {both ? bothFactor() : value ? "av0" : keyFactor()});
   } else if (x < 0.75) {
     add(target + (random.chance(0.7) ? " +=" : " -="), {write()});
   } else {
@@ -261,6 +309,8 @@ void Generator::outputs() {
     terms.push_back("c0 * " + read());
   if (random.chance(0.3))
     terms.push_back("v0");
+  if (!scalars.empty() && random.chance(0.3))
+    terms.push_back(scaledVector());
   if (!normaliser.empty() && random.chance(0.7))
     for (std::string &term : terms)
       term += " / " + normaliser;
@@ -284,7 +334,7 @@ RandomProgram Generator::run() {
   strange = random.chance(0.2);
   severalReads = !acrossReads && random.chance(0.2);
   threeAxes = !acrossReads && !severalReads && random.chance(0.15);
-  scalarReads = !acrossReads && !threeAxes && random.chance(0.15);
+  scalarReads = !acrossReads && !threeAxes && random.chance(0.3);
   program.extraSize = 1 + random.below(3);
   int states = 1 + random.below(3), statements = 2 + random.below(7);
   for (int i = 0; i < states; ++i)

@@ -3,10 +3,11 @@
 //
 // Random programs of a few statements over one to three matrix states, some
 // with a vector or a scalar state beside them, and their arguments: aliases,
-// copies, several reads, reads of every axis, reads and writes along an axis of
-// their own, states with two key axes, values scaled on either side,
-// delays, running sums, conditions, loops, zero, negative and growing factors,
-// and rules that are not affine. Also programs with a mistake.
+// copies, several reads, reads of every axis alone and beside others, reads and
+// writes along an axis of their own, states with two key axes, values scaled on
+// either side and on both at once, delays, running sums, conditions, loops, zero,
+// negative and growing factors, and rules that are not affine. Also programs with
+// a mistake.
 #ifndef TROWEL_TEST_GENERATOR_PROGRAMGENERATOR_H
 #define TROWEL_TEST_GENERATOR_PROGRAMGENERATOR_H
 

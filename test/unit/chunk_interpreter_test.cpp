@@ -222,7 +222,8 @@ TEST_P(ChunkInterpreter, TwoStatesThatExchange) {
 //===----------------------------------------------------------------------===//
 
 /// Two rows a token, the second reading the first:
-///   u0 = v - k0 @ S, u1 = v + m u0 - k1 @ S; S += k0 u0 + k1 u1.
+///   u0 = v - k0 @ S, u1 = v + m u0 - k1 @ S; S += k0 u0 + k1 u1;
+/// u1 also as z by the inverse.
 TEST_P(ChunkInterpreter, SolvesForTheRowsOfAToken) {
   for (const char *name : {"k0", "k1"})
     input(name, {K}, -0.7, 0.7);
@@ -250,6 +251,16 @@ TEST_P(ChunkInterpreter, SolvesForTheRowsOfAToken) {
     %u1 = rec.pick %U "t.r" at 1 : {t t.r V} -> {t V}
     rec.output "u0" head f32 ["V"], %u0 : {t V}
     rec.output "u1" head f32 ["V"], %u1 : {t V}
+    %T = chunk.inverse %M : {t t.r t.s t.w} -> {t t.r t.s t.w}
+    %y0 = rec.rename %x0 "t" to "t.s" : {t V} -> {t.s V}
+    %y1 = rec.rename %x1 "t" to "t.s" : {t V} -> {t.s V}
+    %T1 = rec.pick %T "t.r" at 1 : {t t.r t.s t.w} -> {t t.s t.w}
+    %T10 = rec.pick %T1 "t.w" at 0 : {t t.s t.w} -> {t t.s}
+    %T11 = rec.pick %T1 "t.w" at 1 : {t t.s t.w} -> {t t.s}
+    %z0 = rec.contract %T10, %y0 over ["t.s"] : ({t t.s}, {t.s V}) -> {t V}
+    %z1 = rec.contract %T11, %y1 over ["t.s"] : ({t t.s}, {t.s V}) -> {t V}
+    %z = rec.map add(%z0, %z1) : ({t V}, {t V}) -> {t V}
+    rec.output "z" head f32 ["V"], %z : {t V}
     %S0 = rec.contract %k0, %u0 over ["t"] : ({t K}, {t V}) -> {K V}
     %S1 = rec.contract %k1, %u1 over ["t"] : ({t K}, {t V}) -> {K V}
     %S2 = rec.map add(%S, %S0) : ({K V}, {K V}) -> {K V}
@@ -275,6 +286,7 @@ TEST_P(ChunkInterpreter, SolvesForTheRowsOfAToken) {
       }
   expectNear(out["u0"], u0, 1e-10);
   expectNear(out["u1"], u1, 1e-10);
+  expectNear(out["z"], u1, 1e-10);
   expectNear(out["S"], S, 1e-10);
 }
 

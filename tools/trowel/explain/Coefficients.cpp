@@ -57,7 +57,7 @@ Coefficient CoefficientFinder::scaled(const Coefficient &a, Value factor) {
   if (!a.isKnown || isZero(a))
     return a;
   return {product(expressions.print(factor), a.text),
-          multiply(rangeOfValue(factor), a.range)};
+          multiply(rec::rangeOfValue(factor), a.range)};
 }
 
 Coefficient CoefficientFinder::ofMap(rec::MapOp op) {
@@ -83,7 +83,7 @@ Coefficient CoefficientFinder::ofMap(rec::MapOp op) {
     if (!left.isKnown || isZero(left))
       return left;
     return {quotient(left.text, expressions.print(op.getOperand(1))),
-            divide(left.range, rangeOfValue(op.getOperand(1)))};
+            divide(left.range, rec::rangeOfValue(op.getOperand(1)))};
   }
   default:
     for (Value operand : op.getOperands())

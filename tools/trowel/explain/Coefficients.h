@@ -5,14 +5,14 @@
 #ifndef TROWEL_TOOLS_TROWEL_EXPLAIN_COEFFICIENTS_H
 #define TROWEL_TOOLS_TROWEL_EXPLAIN_COEFFICIENTS_H
 
+#include "dialect/Rec/Ranges.h"
 #include "tools/trowel/explain/Expressions.h"
-#include "tools/trowel/explain/Ranges.h"
 
 namespace trowel::explaining {
 
 struct Coefficient {
   Text text = {"0"};
-  Range range = {0, 0};
+  rec::Range range = {0, 0};
   bool isKnown = true; // else the text and range say nothing
 };
 

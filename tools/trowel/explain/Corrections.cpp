@@ -63,7 +63,7 @@ static std::optional<Correction> correctionOf(const ChunkStage &stage,
                                               rec::WriteOp write,
                                               rec::RowOp row,
                                               Expressions &expressions) {
-  if (row.getReads().size() != 1 || row.getScale())
+  if (row.getReads().size() != 1 || row.getScale() || !row.getScalars().empty())
     return std::nullopt;
   Product read(row.getReads().front()), key(write.getKey());
   // The read must see the state after its decay: (I - strength k k^T) decay.
@@ -75,13 +75,13 @@ static std::optional<Correction> correctionOf(const ChunkStage &stage,
     return std::nullopt;
   Text strength{"1"};
   strength.negative = read.negative == key.negative;
-  Range range{1, 1};
+  rec::Range range{1, 1};
   if (strength.negative)
     range = {-1, -1};
   for (const Product *product : {&key, &read})
     for (Value scalar : product->scalars) {
       strength = explaining::product(strength, expressions.print(scalar));
-      range = multiply(range, rangeOfValue(scalar));
+      range = multiply(range, rec::rangeOfValue(scalar));
     }
   Value vector = key.vectors.front();
   return Correction{stage.states.front(), expressions.whole(vector),

@@ -6,7 +6,7 @@
 #ifndef TROWEL_TOOLS_TROWEL_EXPLAIN_CORRECTIONS_H
 #define TROWEL_TOOLS_TROWEL_EXPLAIN_CORRECTIONS_H
 
-#include "tools/trowel/explain/Ranges.h"
+#include "dialect/Rec/Ranges.h"
 #include "tools/trowel/explain/Stages.h"
 
 namespace trowel::explaining {
@@ -15,7 +15,7 @@ namespace trowel::explaining {
 /// one less strength times the key's squared length.
 struct Correction {
   std::string state, key, strength;
-  Range range;       // of the strength
+  rec::Range range;  // of the strength
   bool isNormalized; // the key's length is one at most
 };
 

@@ -99,6 +99,9 @@ private:
       visitApply(apply);
     else if (auto solve = dyn_cast<chunk::SolveOp>(op))
       visitSolve(solve);
+    else if (auto inverse = dyn_cast<chunk::InverseOp>(op))
+      work.solves += 2 * tokens * sizeOf(inverse.getResult(), "t.r") *
+                     count(inverse.getResult());
     else if (isa<chunk::PullOp, chunk::PushOp, chunk::TotalOp>(op))
       visitCarried(op);
     else if (auto sequential = dyn_cast<chunk::SequentialOp>(op))

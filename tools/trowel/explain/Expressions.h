@@ -61,6 +61,9 @@ public:
   bool isNamed(mlir::Value value) const { return known.count(value); }
   /// A name that nothing has: `base`, or `base` with a number.
   std::string freshName(const std::string &base);
+  /// "sum(x)", with the axes if the operand has several.
+  Text reduction(const std::string &name, mlir::ArrayAttr axes,
+                 mlir::Value operand);
 
 private:
   Text printConstant(rec::ConstantOp op);
@@ -71,8 +74,6 @@ private:
   Text printStack(rec::StackOp op);
   Text printOther(mlir::Operation *op);
   Text call(const std::string &name, llvm::ArrayRef<mlir::Value> operands);
-  Text reduction(const std::string &name, mlir::ArrayAttr axes,
-                 mlir::Value operand);
   /// What the language says in one word: `normalize`, `softmax`, `x^2` and
   /// such.
   std::optional<Text> printIdiom(rec::MapOp op);

@@ -3,10 +3,10 @@
 //
 // How the numbers are kept in range, and where they are rounded.
 #include "dialect/Rec/ValueBuilder.h"
+#include "dialect/Rec/Ranges.h"
 #include "tools/trowel/explain/Coefficients.h"
 #include "tools/trowel/explain/Corrections.h"
 #include "tools/trowel/explain/Layout.h"
-#include "tools/trowel/explain/Ranges.h"
 #include "tools/trowel/explain/Sections.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -21,7 +21,7 @@ namespace trowel::explaining {
 namespace {
 
 /// Where a factor lies, and what it may do to a state over a sequence.
-std::string describeFactor(const Range &range, int64_t tokens) {
+std::string describeFactor(const rec::Range &range, int64_t tokens) {
   double largest = std::max(std::abs(range.low), std::abs(range.high));
   std::string low = realNumber(range.low), high = realNumber(range.high);
   if (std::isinf(largest)) {
@@ -52,7 +52,7 @@ public:
 private:
   void factor(const std::string &owner, Value value);
   void factor(const std::string &owner, const std::string &text,
-              const Range &range);
+              const rec::Range &range);
   void scanFactors(rec::SequentialOp scan);
   void decays();
   void corrections(const ChunkStage &stage);
@@ -67,11 +67,11 @@ private:
 void Numerics::factor(const std::string &owner, Value value) {
   if (rec::isConstant(value, 1) || rec::isConstant(value, 0))
     return;
-  factor(owner, context.expressions.whole(value), rangeOfValue(value));
+  factor(owner, context.expressions.whole(value), rec::rangeOfValue(value));
 }
 
 void Numerics::factor(const std::string &owner, const std::string &text,
-                      const Range &range) {
+                      const rec::Range &range) {
   if (!seen.insert(owner + text).second)
     return;
   item("factor of " + owner + ": `" + text + "` " +
@@ -124,7 +124,7 @@ void Numerics::decays() {
       const std::string &from = stage.states[transition.getFrom()];
       if (to == from)
         factor(to, transition.getValue());
-      else if (Range range = rangeOfValue(transition.getValue());
+      else if (rec::Range range = rec::rangeOfValue(transition.getValue());
                std::isinf(range.low) || std::isinf(range.high))
         factor(from + " in " + to, transition.getValue());
     }

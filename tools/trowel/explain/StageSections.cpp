@@ -210,8 +210,17 @@ void ChunkEquations::scalarEquations() {
   int64_t rows = int64_t(stage.scalars.size()) * context.tokens();
   add("y = z + N y", matrix(rows, 1),
       "reads that contract every axis: one triangular solve of one column");
+  add("z", matrix(rows, 1), "the same reads, with y = 0 in all below");
+  std::string values = "Gram of the value side, entry by entry";
+  if (stage.solved.empty()) {
+    add("N", matrix(rows, rows), "Gram of the key side times " + values);
+    return;
+  }
   add("N", matrix(rows, rows),
-      "Gram of the key side times Gram of the value side, entry by entry");
+      "what reaches reads of y from rows that y scales, through T, times " +
+          values);
+  add("T = (I - M)^-1", matrix(solvedRows(), solvedRows()),
+      "through any number of " + rowNames(stage.solved) + " between");
 }
 
 void ChunkEquations::solvedEquations() {
@@ -226,8 +235,14 @@ void ChunkEquations::solvedEquations() {
     right += " + F S";
   if (!stage.free.empty())
     right += " + L Y";
+  bool scaled = llvm::any_of(
+      stage.solved, [](rec::RowOp row) { return !row.getScalars().empty(); });
+  if (scaled)
+    right += " + C y";
   add("X = " + right, matrix(solvedRows(), values()),
       "known before the solve; W is what the tokens bring");
+  if (scaled)
+    add("C", "", "what y scales in " + names);
   add("M", matrix(solvedRows(), solvedRows()),
       gramText(names, "earlier " + names));
   if (anyReads(stage.solved))

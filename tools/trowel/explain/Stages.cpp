@@ -87,18 +87,19 @@ ChunkStage::ChunkStage(rec::StageOp op) : op(op) {
   for (auto row : block.getOps<rec::RowOp>())
     if (feeding.contains(row))
       (readsVectors(row) ? solved : free).push_back(row);
-  for (rec::RowOp row : free)
-    for (Value scalar : row.getScalars())
-      if (!llvm::is_contained(scalars, scalar.getDefiningOp()))
-        scalars.push_back(cast<rec::ScalarRowOp>(scalar.getDefiningOp()));
+  llvm::SetVector<Operation *> needed = feedingRows(op, /*scalars=*/true);
+  for (auto scalar : block.getOps<rec::ScalarRowOp>())
+    if (llvm::any_of(scalar->getUsers(),
+                     [&](Operation *user) { return needed.contains(user); }))
+      scalars.push_back(scalar);
   llvm::SetVector<Value> yielded(block.getTerminator()->operand_begin(),
                                  block.getTerminator()->operand_end());
   for (Value value : yielded) {
     if (auto row = value.getDefiningOp<rec::RowOp>()) {
       if (!feeding.contains(row))
         outputs.push_back(row);
-    } else {
-      across.push_back(value.getDefiningOp<rec::AcrossOp>());
+    } else if (auto read = value.getDefiningOp<rec::AcrossOp>()) {
+      across.push_back(read);
     }
   }
   decay = decayOf(transitions());
@@ -315,8 +316,11 @@ void TokenEquations::nameRow(rec::StageOp stage, rec::RowOp row) {
 }
 
 void TokenEquations::nameScalar(rec::StageOp stage, rec::ScalarRowOp scalar) {
-  Text text = contraction(expressions.print(scalar.getRow()),
-                          expressions.print(scalar.getVector()));
+  Text text =
+      rec::isConstant(scalar.getVector(), 1)
+          ? expressions.reduction("sum", stage.getValueAxes(), scalar.getRow())
+          : contraction(expressions.print(scalar.getRow()),
+                        expressions.print(scalar.getVector()));
   if (scalar.getResult().hasOneUse()) {
     expressions.setText(scalar, text);
     return;

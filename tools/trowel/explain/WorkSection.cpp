@@ -43,8 +43,9 @@ static std::string partTable(const Work &work, double byTokens) {
   return table(rows, 2, {1, 2});
 }
 
-static bool hasSolve(const ChunkStage &stage) {
-  return !stage.solved.empty() || !stage.scalars.empty();
+/// Those of a stage: a solve lies between two, of rows and of scalars.
+static unsigned chainedProducts(const ChunkStage &stage) {
+  return 1 + (stage.solved.empty() ? 0 : 2) + (stage.scalars.empty() ? 0 : 2);
 }
 
 /// Products that need the carried state one after the other.
@@ -54,7 +55,7 @@ static std::string serialSteps(const Context &context) {
   std::vector<std::string> slow;
   for (Operation &op : program.getBody().front()) {
     if (auto stage = dyn_cast<rec::StageOp>(op))
-      products += hasSolve(ChunkStage(stage)) ? 3 : 1;
+      products += chainedProducts(ChunkStage(stage));
     else if (auto sequential = dyn_cast<rec::SequentialOp>(op))
       for (StringAttr name : rec::stringsOf(sequential.getStates()))
         slow.push_back(name.str());

@@ -1,7 +1,7 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-#include "tools/trowel/explain/Ranges.h"
+#include "dialect/Rec/Ranges.h"
 
 #include "dialect/Rec/Axes.h"
 #include "dialect/Rec/ValueBuilder.h"
@@ -12,9 +12,8 @@
 #include <cmath>
 
 using namespace mlir;
-using trowel::rec::MapKind;
 
-namespace trowel::explaining {
+namespace trowel::rec {
 
 static const double infinity = std::numeric_limits<double>::infinity();
 
@@ -50,7 +49,7 @@ template <typename Function> static Range through(Function f, const Range &x) {
 /// The same value before it was exported from a stage or entered one.
 static Value resolved(Value value) {
   if (auto result = dyn_cast<OpResult>(value)) {
-    auto stage = dyn_cast<rec::SequentialOp>(result.getOwner());
+    auto stage = dyn_cast<SequentialOp>(result.getOwner());
     if (!stage)
       return value;
     Operation *yield = stage.getBody().front().getTerminator();
@@ -58,11 +57,11 @@ static Value resolved(Value value) {
         yield->getOperand(stage.getStates().size() + result.getResultNumber()));
   }
   auto argument = cast<BlockArgument>(value);
-  auto stage = dyn_cast<rec::SequentialOp>(argument.getOwner()->getParentOp());
+  auto stage = dyn_cast<SequentialOp>(argument.getOwner()->getParentOp());
   if (!stage)
     return value;
   auto name = stage.getStates()[argument.getArgNumber()];
-  for (auto state : stage->getBlock()->getOps<rec::StateOp>())
+  for (auto state : stage->getBlock()->getOps<StateOp>())
     if (state.getNameAttr() == name)
       return state.getResult();
   return value;
@@ -74,8 +73,7 @@ static bool isSame(Value a, Value b, int depth = 8) {
   b = resolved(b);
   if (a == b)
     return true;
-  auto left = a.getDefiningOp<rec::MapOp>(),
-       right = b.getDefiningOp<rec::MapOp>();
+  auto left = a.getDefiningOp<MapOp>(), right = b.getDefiningOp<MapOp>();
   if (depth == 0 || !left || !right || left.getKind() != right.getKind() ||
       left->getNumOperands() != right->getNumOperands())
     return false;
@@ -87,42 +85,25 @@ static bool isSame(Value a, Value b, int depth = 8) {
 
 /// `b` is max(a, …) or logaddexp(a, …).
 static bool isAtLeast(Value b, Value a) {
-  auto map = resolved(b).getDefiningOp<rec::MapOp>();
+  auto map = resolved(b).getDefiningOp<MapOp>();
   if (!map ||
       (map.getKind() != MapKind::Max && map.getKind() != MapKind::Logaddexp))
     return false;
   return isSame(map.getOperand(0), a) || isSame(map.getOperand(1), a);
 }
 
-namespace {
-
-/// Finds each value's range once.
-class RangeFinder {
-public:
-  Range find(Value value);
-
-private:
-  Range derive(Value value);
-  Range ofMap(rec::MapOp op);
-  Range mixture(rec::MapOp op);
-
-  llvm::DenseMap<Value, Range> known;
-};
-
-} // namespace
-
 /// a + (1 - a) * x with `a` in [0, 1] lies between one and x.
-Range RangeFinder::mixture(rec::MapOp op) {
+Range RangeFinder::mixture(MapOp op) {
   const Range unknown{-infinity, infinity};
-  auto product = op.getOperand(1).getDefiningOp<rec::MapOp>();
+  auto product = op.getOperand(1).getDefiningOp<MapOp>();
   if (!product || product.getKind() != MapKind::Mul)
     return unknown;
   Value weight = op.getOperand(0);
   Range range = find(weight);
-  auto rest = product.getOperand(0).getDefiningOp<rec::MapOp>();
+  auto rest = product.getOperand(0).getDefiningOp<MapOp>();
   if (range.low < 0 || range.high > 1 || !rest ||
       rest.getKind() != MapKind::Sub || rest.getOperand(1) != weight ||
-      !rec::isConstant(rest.getOperand(0), 1))
+      !isConstant(rest.getOperand(0), 1))
     return unknown;
   Range other = find(product.getOperand(1));
   return {std::min(1.0, other.low), std::max(1.0, other.high)};
@@ -136,8 +117,12 @@ static Range meet(const Range &a, const Range &b) {
 // Intervals
 //===----------------------------------------------------------------------===//
 
-Range RangeFinder::ofMap(rec::MapOp op) {
+Range RangeFinder::ofMap(MapOp op) {
   auto operand = [&](int i) { return find(op.getOperand(i)); };
+  auto atLeast = [&](double low) { // what lies below gives a NaN
+    Range x = operand(0);
+    return Range{std::max(x.low, low), std::max(x.high, low)};
+  };
   switch (op.getKind()) {
   case MapKind::Neg: {
     Range x = operand(0);
@@ -158,6 +143,19 @@ Range RangeFinder::ofMap(rec::MapOp op) {
     return divide(operand(0), operand(1));
   case MapKind::Exp:
     return through([](double x) { return std::exp(x); }, operand(0));
+  case MapKind::Log:
+    return through([](double x) { return std::log(x); }, atLeast(0));
+  case MapKind::Sqrt:
+    return through([](double x) { return std::sqrt(x); }, atLeast(0));
+  case MapKind::Rsqrt: {
+    Range x = atLeast(0);
+    return {1 / std::sqrt(x.high), 1 / std::sqrt(x.low)};
+  }
+  case MapKind::Softplus:
+    return {0, infinity};
+  case MapKind::Pow:
+    // Nothing is known of a negative number to a power.
+    return {operand(0).low >= 0 ? 0 : -infinity, infinity};
   case MapKind::Sigmoid:
   case MapKind::Abs:
     return {0, op.getKind() == MapKind::Sigmoid ? 1 : infinity};
@@ -184,12 +182,11 @@ Range RangeFinder::ofMap(rec::MapOp op) {
 
 Range RangeFinder::derive(Value value) {
   Operation *op = value.getDefiningOp();
-  if (auto map = dyn_cast_or_null<rec::MapOp>(op))
+  if (auto map = dyn_cast_or_null<MapOp>(op))
     return ofMap(map);
-  if (isa_and_nonnull<rec::RenameOp, rec::PickOp, rec::RepeatOp, rec::StopOp>(
-          op))
+  if (isa_and_nonnull<RenameOp, PickOp, RepeatOp, StopOp>(op))
     return find(op->getOperand(0));
-  if (auto constant = dyn_cast_or_null<rec::ConstantOp>(op)) {
+  if (auto constant = dyn_cast_or_null<ConstantOp>(op)) {
     auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
     if (elements && elements.isSplat() &&
         isa<FloatType>(elements.getElementType())) {
@@ -205,12 +202,15 @@ Range RangeFinder::find(Value value) {
   if (it != known.end())
     return it->second;
   Range range = derive(value);
-  if (auto noted = rec::rangeOf(value))
+  if (auto noted = rangeOf(value))
     range = meet(range, {noted->first, noted->second});
   known[value] = range;
   return range;
 }
 
-Range rangeOfValue(Value value) { return RangeFinder().find(value); }
+bool RangeFinder::isWithin(Value value, double low, double high) {
+  Range range = find(value);
+  return range.low >= low && range.high <= high;
+}
 
-} // namespace trowel::explaining
+} // namespace trowel::rec
