@@ -84,13 +84,10 @@ void Emitter::emitInverse(chunk::InverseOp op) {
   if (out.axes.empty())
     return; // one row
   matrix = flatMatrix(matrix);
-  Value base = code.behind(out.base, code.index(out.offset));
-  Value stride = code.strideValue(rowStride(out));
-  Value rows = code.mul(tokens, code.index(count));
-  kernels.triangle({code.behind(matrix.base, code.index(matrix.offset)),
-                    code.strideValue(rowStride(matrix)), base, stride, base,
-                    stride, rows,
-                    code.index(roundUp(out.size(earlier) * count)), false});
+  kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
+                 code.start(out), code.strideValue(rowStride(out)),
+                 code.mul(tokens, code.index(count)),
+                 code.index(roundUp(out.size(earlier) * count))});
 }
 
 void Emitter::solveByColumns(const View &matrix, const View &out,

@@ -110,36 +110,51 @@ void Expressions::setName(Value value, const std::string &name) {
 //===----------------------------------------------------------------------===//
 
 Text Expressions::print(Value value) {
+  Picks here;
+  for (const auto &[axis, index] : picks)
+    if (rec::hasAxis(value, axis))
+      here.push_back({axis, index});
   auto it = known.find(value);
   if (it != known.end())
-    return it->second;
+    return picked(it->second, here);
   auto cached = cache.find(value.getAsOpaquePointer());
-  if (cached != cache.end())
+  if (here.empty() && cached != cache.end())
     return cached->second;
-  Text text{"…", Binding::Postfix, false};
   Operation *op = value.getDefiningOp();
   if (!op)
-    return text;
-  if (auto map = dyn_cast<rec::MapOp>(op))
-    text = printMap(map);
-  else if (auto constant = dyn_cast<rec::ConstantOp>(op))
-    text = printConstant(constant);
-  else if (auto contract = dyn_cast<rec::ContractOp>(op))
-    text = contraction(print(contract.getLhs()), print(contract.getRhs()));
-  else if (auto reduce = dyn_cast<rec::ReduceOp>(op))
-    text = printReduce(reduce);
-  else if (auto rename = dyn_cast<rec::RenameOp>(op))
-    text = printRename(rename);
-  else if (auto pick = dyn_cast<rec::PickOp>(op))
-    text = printPick(pick);
-  else
-    text = printOther(op);
+    return {"…", Binding::Postfix, false};
+  Picks outer = std::exchange(picks, here);
+  Text text = printOperation(op);
+  picks = std::move(outer);
   // Shared parts are written out each time: their number can explode.
   constexpr size_t longest = 2000;
   if (text.text.size() > longest)
     text = {"…", Binding::Postfix, false};
-  cache[value.getAsOpaquePointer()] = text;
+  if (here.empty())
+    cache[value.getAsOpaquePointer()] = text;
   return text;
+}
+
+/// Brackets follow names only: what is picked of an expression is picked of the
+/// names in it.
+Text Expressions::printOperation(Operation *op) {
+  if (auto map = dyn_cast<rec::MapOp>(op))
+    return printMap(map);
+  if (auto contract = dyn_cast<rec::ContractOp>(op))
+    return contraction(print(contract.getLhs()), print(contract.getRhs()));
+  if (auto reduce = dyn_cast<rec::ReduceOp>(op))
+    return printReduce(reduce);
+  if (auto pick = dyn_cast<rec::PickOp>(op))
+    return printPick(pick);
+  Picks here = std::exchange(picks, {});
+  if (auto constant = dyn_cast<rec::ConstantOp>(op)) {
+    auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
+    bool isNumber = elements && elements.isSplat(); // the same everywhere
+    return picked(printConstant(constant), isNumber ? Picks() : here);
+  }
+  if (auto rename = dyn_cast<rec::RenameOp>(op))
+    return picked(printRename(rename), here);
+  return picked(printOther(op), here);
 }
 
 /// `(J == 2)`: one there, else zero.
@@ -276,13 +291,23 @@ Text Expressions::printRename(rec::RenameOp op) {
 }
 
 Text Expressions::printPick(rec::PickOp op) {
-  std::string index = std::to_string(op.getIndex());
-  bool isPlainNumber = op.getAxis().contains('.');
-  Text picked = print(op.getOperand());
-  bool negative = std::exchange(picked.negative, false);
-  return {picked.at(Binding::Postfix) + "[" +
-              (isPlainNumber ? "" : op.getAxis().str() + "=") + index + "]",
-          Binding::Postfix, negative};
+  picks.push_back({op.getAxisAttr(), op.getIndex()});
+  Text text = print(op.getOperand());
+  picks.pop_back();
+  return text;
+}
+
+Text Expressions::picked(Text text, const Picks &at) {
+  bool negative = !at.empty() && std::exchange(text.negative, false);
+  for (const auto &[axis, index] : at) {
+    bool isPlainNumber = axis.getValue().contains('.');
+    text = {text.at(Binding::Postfix) + "[" +
+                (isPlainNumber ? "" : axis.str() + "=") +
+                std::to_string(index) + "]",
+            Binding::Postfix, false};
+  }
+  text.negative |= negative;
+  return text;
 }
 
 /// The parts along an axis; of many the first and the last.

@@ -66,6 +66,11 @@ public:
                  mlir::Value operand);
 
 private:
+  /// Positions along axes that are picked of what is printed.
+  using Picks = llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>, 2>;
+
+  Text printOperation(mlir::Operation *op);
+  Text picked(Text text, const Picks &at);
   Text printConstant(rec::ConstantOp op);
   Text printMap(rec::MapOp op);
   Text printReduce(rec::ReduceOp op);
@@ -80,7 +85,8 @@ private:
   std::optional<Text> printLength(rec::MapOp op);
 
   std::vector<std::pair<std::string, int64_t>> sizes;
-  std::map<void *, Text> cache;
+  std::map<void *, Text> cache; // of what is printed without picks
+  Picks picks;
   llvm::DenseMap<mlir::Value, Text> known;
   std::set<std::string> taken;
 };
