@@ -20,6 +20,12 @@ public:
   /// lacks, repeated along those that `gradient` lacks. A null gradient is
   /// zero; integers, conditions and constants have none.
   void add(mlir::Value primal, mlir::Value gradient);
+  /// The same for one that may be zero where a branch was not taken, which its
+  /// operation does not show.
+  void addMasked(mlir::Value primal, mlir::Value gradient) {
+    masked.insert(gradient);
+    add(primal, gradient);
+  }
   /// Adds `factor * gradient`, summed as above.
   void addProduct(mlir::Value primal, mlir::Value factor, mlir::Value gradient);
 

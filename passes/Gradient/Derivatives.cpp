@@ -12,15 +12,18 @@ using trowel::rec::MapKind;
 
 namespace trowel {
 
-/// A factor that may be infinite where the gradient is zero: there the product
-/// is zero.
+/// A factor that may be infinite where the gradient is zero, or zero where the
+/// gradient is infinite (the root of an exponential): there the product is
+/// zero.
 void Adjoints::addScaled(Value primal, Value factor, Value gradient) {
   if (!hasGradient(primal))
     return;
   Value zero = values.real(0);
-  Value product =
-      values.map(MapKind::Where, {values.map(MapKind::Eq, {gradient, zero}),
-                                  zero, values.mul(factor, gradient)});
+  Value vanishes =
+      values.map(MapKind::Or, {values.map(MapKind::Eq, {gradient, zero}),
+                               values.map(MapKind::Eq, {factor, zero})});
+  Value product = values.map(MapKind::Where,
+                             {vanishes, zero, values.mul(factor, gradient)});
   if (isMasked(gradient))
     masked.insert(product);
   add(primal, product);
@@ -66,7 +69,7 @@ bool Adjoints::propagateUnary(rec::MapOp op, Value gradient) {
     add(x, values.neg(gradient));
     return true;
   case MapKind::Exp:
-    return smooth(y);
+    return singular(y);
   case MapKind::Log:
     return singular(map(MapKind::Div, {number(1), x}));
   case MapKind::Log1p:

@@ -106,7 +106,7 @@ LogicalResult addSequentialAdjoint(rec::SequentialOp stage,
       !stage.getReverse());
   made.getBody().takeBody(*region);
   for (auto [value, gradient] : llvm::zip(reached, made.getResults()))
-    adjoints.add(value, gradient);
+    adjoints.addMasked(value, gradient);
   return success();
 }
 

@@ -52,6 +52,13 @@ namespace {
 /// Reads of states: pairs of a state and a coefficient on its key axes.
 using Reads = SmallVector<std::pair<unsigned, Value>>;
 
+/// One use of a scalar: the row that it scales, and with what.
+struct ScalarUse {
+  rec::ScalarRowOp read;
+  struct RowAdjoint *user;
+  Value coefficient;
+};
+
 /// A row of the stage, and what becomes known of its gradient.
 struct RowAdjoint {
   rec::RowOp row;
@@ -60,12 +67,12 @@ struct RowAdjoint {
   /// Whether the gradient needs dS: the row is written, or one that is uses it.
   bool deep = false;
   SmallVector<std::pair<RowAdjoint *, Value>> deepUses; // row, coupling
-  SmallVector<rec::ScalarRowOp> deepScalars;            // read from this row
-  Reads keys;                                           // written with
+  /// Gradients of scalars that are read from this row, and their factors.
+  SmallVector<std::pair<const ScalarUse *, Value>> scalars;
+  Reads keys; // written with
   Value writeScale;
-  Value gradient;                           // all of it
-  Value inside;                             // the adjoint stage's row
-  SmallVector<Value> scalars, coefficients; // what it adds
+  Value gradient; // all of it
+  Value inside;   // the adjoint stage's row
 
   /// Nothing of the stage's recurrence but scalars: such a row is written with
   /// its scale multiplied in.
@@ -108,8 +115,9 @@ private:
   void backThrough(rec::ScalarRowOp op);
   void backThrough(RowAdjoint &row);
   void buildAdjointStage();
-  SmallVector<Value> scalarCoefficients(RowAdjoint &row, Value scale);
-  void emitRow(RowAdjoint &row);
+  void foldFreeUses(RowAdjoint &row);
+  rec::RowOp addRow(const RowAdjoint &row, Value value, Value scale,
+                    ArrayRef<Value> factors);
   void emitTransition(bool transposed);
   void buildForwardReads();
   void addCouplings();
@@ -125,10 +133,10 @@ private:
   llvm::MapVector<Operation *, std::unique_ptr<RowAdjoint>> rows;
   SmallVector<std::pair<rec::ScalarRowOp, Value>> scalarOutputs;
   DenseMap<Operation *, Value> knownScalars;
-  DenseMap<Operation *, SmallVector<std::pair<RowAdjoint *, Value>>>
-      deepScalarUses;
-  SmallVector<AcrossAdjoint, 0> acrosses; // those with gradients
-  SmallVector<Value> yielded;             // of the stage being built
+  std::vector<std::unique_ptr<ScalarUse>> scalarUses;
+  DenseMap<const ScalarUse *, Value> scalarRows; // of the adjoint stage
+  SmallVector<AcrossAdjoint, 0> acrosses;        // those with gradients
+  SmallVector<Value> yielded;                    // of the stage being built
 };
 
 SmallVector<StringAttr> StageAdjoint::keyAxes(unsigned state) {
@@ -197,9 +205,10 @@ void StageAdjoint::findDeep() {
       auto read = scalar.getDefiningOp<rec::ScalarRowOp>();
       RowAdjoint &source = adjointOf(read.getRow());
       source.deep = true;
-      if (!llvm::is_contained(source.deepScalars, read))
-        source.deepScalars.push_back(read);
-      deepScalarUses[read].push_back({row.get(), coefficient});
+      scalarUses.push_back(
+          std::make_unique<ScalarUse>(ScalarUse{read, row.get(), coefficient}));
+      source.scalars.push_back(
+          {scalarUses.back().get(), full(read.getVector())});
     }
   }
 }
@@ -275,30 +284,41 @@ static rec::RowOp makeRow(OpBuilder &builder, Location location, Type type,
                             coefficients);
 }
 
-/// What a row multiplies each of its scalars with, times `scale`.
-SmallVector<Value> StageAdjoint::scalarCoefficients(RowAdjoint &row,
-                                                    Value scale) {
-  SmallVector<Value> result;
-  for (rec::ScalarRowOp read : row.deepScalars)
-    result.append(deepScalarUses[read].size(),
-                  scaled(full(read.getVector()), scale));
-  return result;
+/// What comes from rows without a part of the recurrence becomes the row's own.
+void StageAdjoint::foldFreeUses(RowAdjoint &row) {
+  SmallVector<std::pair<RowAdjoint *, Value>> kept;
+  for (const auto &[user, coupling] : row.deepUses) {
+    if (!user->isFree()) {
+      kept.push_back({user, coupling});
+      continue;
+    }
+    if (user->known)
+      row.known = sum(row.known, values.mul(coupling, user->known));
+    for (const auto &[use, factor] : user->scalars)
+      row.scalars.push_back({use, full(values.mul(coupling, factor))});
+  }
+  row.deepUses = std::move(kept);
 }
 
-void StageAdjoint::emitRow(RowAdjoint &row) {
-  Location location = row.row.getLoc();
-  SmallVector<Value> others, couplings;
+/// A row of the stage being built, with `factors` for the scalars.
+rec::RowOp StageAdjoint::addRow(const RowAdjoint &row, Value value, Value scale,
+                                ArrayRef<Value> factors) {
+  rec::RowOp op = row.row;
+  SmallVector<Value> others, couplings, scalars;
   for (const auto &[user, coupling] : row.deepUses) {
     others.push_back(user->inside);
     couplings.push_back(coupling);
   }
-  for (rec::ScalarRowOp read : row.deepScalars)
-    for (const auto &[user, coefficient] : deepScalarUses[read])
-      row.scalars.push_back(rec::ScalarRowOp::create(
-          builder, location, read.getType(), user->inside, coefficient));
-  row.inside =
-      makeRow(builder, location, row.row.getType(), row.keys, others, couplings,
-              row.known, row.writeScale, row.scalars, row.coefficients);
+  for (const auto &[use, factor] : row.scalars) {
+    Value &scalar = scalarRows[use];
+    rec::ScalarRowOp read = use->read;
+    if (!scalar)
+      scalar = rec::ScalarRowOp::create(builder, op.getLoc(), read.getType(),
+                                        use->user->inside, use->coefficient);
+    scalars.push_back(scalar);
+  }
+  return makeRow(builder, op.getLoc(), op.getType(), row.keys, others,
+                 couplings, value, scale, scalars, factors);
 }
 
 void StageAdjoint::emitTransition(bool transposed) {
@@ -340,22 +360,26 @@ void StageAdjoint::buildAdjointStage() {
   for (auto write : body.getOps<rec::WriteOp>())
     read.push_back(
         {write, full(scaled(adjointOf(write.getRow()).x, write.getScale()))});
+  for (auto &[op, row] : llvm::reverse(rows))
+    if (row->deep)
+      foldFreeUses(*row);
   struct Written {
     Value value;
-    SmallVector<Value> coefficients;
+    SmallVector<Value> factors, scaledFactors;
   };
   SmallVector<Written> written; // free rows as they are written, in order
   for (auto &[op, row] : rows) {
     Value scale = row->row.getScale();
     if (row->deep && row->known)
       row->known = full(row->known);
-    row->coefficients = scalarCoefficients(*row, Value());
     Written &made = written.emplace_back();
-    if (!row->isFree())
-      continue;
+    for (const auto &[use, factor] : row->scalars) {
+      made.factors.push_back(factor);
+      made.scaledFactors.push_back(scaled(factor, scale));
+    }
     Value known = row->deep ? row->known : row->gradient;
-    made.value = known ? scaled(known, scale) : Value();
-    made.coefficients = scalarCoefficients(*row, scale);
+    if (row->isFree() && known)
+      made.value = scaled(known, scale);
   }
   Value one = values.real(1);
 
@@ -365,19 +389,20 @@ void StageAdjoint::buildAdjointStage() {
   Type vectorType = values.type(valueAxes());
   yielded.clear();
   SmallVector<std::pair<RowAdjoint *, unsigned>> gradients;
-  for (auto &[op, row] : llvm::reverse(rows))
-    if (row->deep) {
-      emitRow(*row);
-      gradients.push_back({row.get(), result(row->inside)});
-    }
+  for (auto [entry, parts] : llvm::reverse(llvm::zip(rows, written))) {
+    RowAdjoint &row = *entry.second;
+    if (!row.deep)
+      continue;
+    row.inside = addRow(row, row.known, row.writeScale, parts.factors);
+    gradients.push_back({&row, result(row.inside)});
+  }
   for (auto [entry, known] : llvm::zip(rows, written)) {
     RowAdjoint &row = *entry.second;
     if (row.row.getReads().empty() || !(row.deep || row.gradient))
       continue;
     Value adjoint = row.inside;
     if (row.isFree())
-      adjoint = makeRow(builder, row.row.getLoc(), vectorType, {}, {}, {},
-                        known.value, Value(), row.scalars, known.coefficients);
+      adjoint = addRow(row, known.value, Value(), known.scaledFactors);
     for (auto [state, key] : llvm::zip(row.row.getStates(), row.row.getReads()))
       rec::WriteOp::create(builder, row.row.getLoc(), state, key, adjoint,
                            row.isFree() ? Value() : row.row.getScale());

@@ -6,6 +6,7 @@
 
 #include "dialect/Reference/ChunkInterpreter.h"
 #include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Inputs.h"
 #include "frontend/Reference/Meaning.h"
 #include "test/unit/CpuRun.h"
@@ -446,6 +447,26 @@ const Trap traps[] = {
 
 class Traps : public testing::TestWithParam<Trap> {};
 
+/// The derived backward against the gradient of the meaning, where both are
+/// numbers of a size that a comparison takes.
+void checkGradients(const Program &program, const Batch &batch,
+                    const TensorMap &arguments, const char *regime) {
+  TensorMap seeds = generateSeeds(program, batch, 3);
+  Gradients expected = differentiate(program, batch, arguments, seeds);
+  if (!(largestMagnitude(expected.values) < 1e10))
+    return;
+  for (int64_t tokens : {7, 48}) {
+    Derived derived = derive(program, tokens, /*gradient=*/true);
+    ASSERT_TRUE(derived.succeeded);
+    Comparison comparison =
+        compare(evaluateGradients(*derived.module, batch, arguments, seeds),
+                expected.values, expected.magnitudes);
+    EXPECT_LT(comparison.ratio, 1e-9)
+        << regime << ", gradient, C = " << tokens << ": " << comparison.name
+        << " " << comparison.reason;
+  }
+}
+
 TEST_P(Traps, AreRightOrRefused) {
   const Trap &trap = GetParam();
   Checked checked =
@@ -497,6 +518,7 @@ TEST_P(Traps, AreRightOrRefused) {
           << nameOf(regime) << ", C = " << tokens << ": " << comparison.name
           << " " << comparison.reason;
     }
+    checkGradients(*checked.program, batch, arguments, nameOf(regime));
   }
   EXPECT_GT(judged, 0);
 }
