@@ -46,8 +46,14 @@ struct Memory {
   }
   Memory(const Memory &) = delete;
 
+  /// Repeats the content if it is shorter.
   void fill(std::string content) {
-    bytes = std::move(content);
+    if (content.size() >= bytes.size())
+      bytes = std::move(content);
+    for (size_t at = 0; at < bytes.size() && !content.empty();
+         at += content.size())
+      bytes.replace(at, std::min(content.size(), bytes.size() - at), content, 0,
+                    std::min(content.size(), bytes.size() - at));
     tensor.data = bytes.data();
   }
 
@@ -72,8 +78,9 @@ std::vector<int64_t> shapeOf(const TensorEntry &entry, const Batch &batch,
   return shape;
 }
 
-/// The tensors of one call.
-class Tensors {
+} // namespace
+
+class PreparedCall::Tensors {
 public:
   Tensors(const Tables &tables, const Batch &batch, const TensorMap &arguments,
           const CallOptions &options);
@@ -96,15 +103,16 @@ private:
          *carryOut = nullptr;
 };
 
-Memory *Tensors::integers(const std::vector<int32_t> &values) {
+Memory *PreparedCall::Tensors::integers(const std::vector<int32_t> &values) {
   Memory *memory = add({kDLInt, 32, 1}, {static_cast<int64_t>(values.size())});
   memory->fill(std::string(reinterpret_cast<const char *>(values.data()),
                            values.size() * sizeof(int32_t)));
   return memory;
 }
 
-Tensors::Tensors(const Tables &tables, const Batch &batch,
-                 const TensorMap &arguments, const CallOptions &options)
+PreparedCall::Tensors::Tensors(const Tables &tables, const Batch &batch,
+                               const TensorMap &arguments,
+                               const CallOptions &options)
     : tables(tables), options(options) {
   auto boundaryCount = static_cast<int64_t>(options.boundaries.size());
   for (const TensorEntry &entry : tables.tensors()) {
@@ -134,7 +142,7 @@ Tensors::Tensors(const Tables &tables, const Batch &batch,
   }
 }
 
-trowel_call Tensors::call() {
+trowel_call PreparedCall::Tensors::call() {
   pointers.clear();
   for (const Memory *memory : byEntry)
     pointers.push_back(memory ? &memory->tensor : nullptr);
@@ -153,7 +161,7 @@ trowel_call Tensors::call() {
   return call;
 }
 
-void Tensors::unpack(CallResults &results) const {
+void PreparedCall::Tensors::unpack(CallResults &results) const {
   for (size_t i = 0; i < byEntry.size(); ++i) {
     const TensorEntry &entry = tables.tensors()[i];
     bool isResult = entry.role == Role::Output ||
@@ -169,21 +177,43 @@ void Tensors::unpack(CallResults &results) const {
   results.carry = carryOut->bytes;
 }
 
-} // namespace
+PreparedCall::PreparedCall(const Tables &tables, const Batch &batch,
+                           const TensorMap &arguments,
+                           const CallOptions &options)
+    : tensors(std::make_unique<Tensors>(tables, batch, arguments, options)) {}
+
+PreparedCall::~PreparedCall() = default;
+
+trowel_call PreparedCall::raw() { return tensors->call(); }
+
+void PreparedCall::unpack(CallResults &results) const {
+  tensors->unpack(results);
+}
+
+double PreparedCall::bytes(const Tables &tables, const Batch &batch) {
+  double total = 0;
+  for (const TensorEntry &entry : tables.tensors()) {
+    double size = dlpackType(entry.dtype).bits / 8.0;
+    for (int64_t extent : shapeOf(entry, batch, 0))
+      size *= static_cast<double>(extent);
+    total += size;
+  }
+  return total;
+}
 
 int32_t call(const std::function<int32_t(const trowel_call &)> &forward,
              const Tables &tables, const Batch &batch,
              const TensorMap &arguments, const CallOptions &options,
              CallResults &results) {
-  Tensors tensors(tables, batch, arguments, options);
-  trowel_call raw = tensors.call();
+  PreparedCall prepared(tables, batch, arguments, options);
+  trowel_call raw = prepared.raw();
   auto start = std::chrono::steady_clock::now();
   int32_t status = forward(raw);
   std::chrono::duration<double> passed =
       std::chrono::steady_clock::now() - start;
   results.seconds = passed.count();
   if (status == TROWEL_OK)
-    tensors.unpack(results);
+    prepared.unpack(results);
   return status;
 }
 

@@ -10,6 +10,7 @@
 #include "trowel/trowel.h"
 
 #include <functional>
+#include <memory>
 
 namespace trowel::library {
 
@@ -28,6 +29,28 @@ struct CallResults {
   TensorMap statesAtBoundaries;
   std::string carry;  // [N, H, carry_bytes]
   double seconds = 0; // without the conversions before and after
+};
+
+/// The tensors of a call, for any number of calls. They take arguments of fewer
+/// tokens or sequences than `batch` has, of the same heads and groups: these
+/// are repeated.
+class PreparedCall {
+public:
+  PreparedCall(const Tables &tables, const Batch &batch,
+               const TensorMap &arguments, const CallOptions &options);
+  ~PreparedCall();
+
+  /// Valid as long as this object.
+  trowel_call raw();
+  /// What the last call wrote.
+  void unpack(CallResults &results) const;
+
+  /// The bytes of all tensors of such a call.
+  static double bytes(const Tables &tables, const Batch &batch);
+
+private:
+  class Tensors;
+  std::unique_ptr<Tensors> tensors;
 };
 
 /// Calls `forward`, the function of a library with these tables, on arguments

@@ -44,6 +44,15 @@ struct RunArguments {
 };
 int runRun(const RunArguments &arguments);
 
+struct BenchArguments {
+  ProgramRequest program;
+  std::string against; // another file; empty: none
+  std::vector<int64_t> tokens = {2048}, heads = {8};
+  int64_t batch = 1;
+  std::vector<int> threads = {0}; // 0: one for each processor
+};
+int runBench(const BenchArguments &arguments);
+
 struct ExplainArguments {
   ProgramRequest program;
 };
