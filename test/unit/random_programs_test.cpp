@@ -187,65 +187,55 @@ uint64_t fromEnvironment(const char *name, uint64_t otherwise) {
   return value ? std::strtoull(value, nullptr, 10) : otherwise;
 }
 
-TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
-  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
-  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500);
-  uint64_t ran = 0, chunked = 0, failed = 0;
+/// The outcomes of `count` programs. Those that differ are shown, made small
+/// before.
+template <typename Try>
+std::vector<Outcome> tryPrograms(uint64_t count, Try attempt) {
+  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0), failed = 0;
+  std::vector<Outcome> outcomes;
   for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
     RandomProgram program = randomProgram(seed);
-    Outcome outcome = tryProgram(program);
-    ASSERT_NE(outcome.kind, Outcome::Kind::Unchecked)
-        << program.text() << outcome.detail;
-    ran += outcome.kind == Outcome::Kind::Agrees;
-    chunked += outcome.chunked;
-    if (outcome.kind != Outcome::Kind::Differs)
+    outcomes.push_back(attempt(program));
+    EXPECT_NE(outcomes.back().kind, Outcome::Kind::Unchecked)
+        << program.text() << outcomes.back().detail;
+    if (outcomes.back().kind != Outcome::Kind::Differs)
       continue;
     ++failed;
-    RandomProgram small = shrink(program, tryProgram);
-    ADD_FAILURE() << "seed " << seed << ": " << tryProgram(small).detail << "\n"
+    RandomProgram small = shrink(program, attempt);
+    ADD_FAILURE() << "seed " << seed << ": " << outcomes.back().detail
+                  << "; smaller: " << attempt(small).detail << "\n"
                   << small.text();
   }
+  return outcomes;
+}
+
+uint64_t agreeing(const std::vector<Outcome> &outcomes) {
+  return static_cast<uint64_t>(
+      llvm::count_if(outcomes, [](const Outcome &outcome) {
+        return outcome.kind == Outcome::Kind::Agrees;
+      }));
+}
+
+uint64_t programCount() { return fromEnvironment("TROWEL_RANDOM_COUNT", 500); }
+
+TEST(RandomPrograms, DerivedFormsAgreeWithTheMeaning) {
+  uint64_t count = programCount();
+  std::vector<Outcome> outcomes = tryPrograms(count, tryProgram);
+  auto chunked = static_cast<uint64_t>(llvm::count_if(
+      outcomes, [](const Outcome &outcome) { return outcome.chunked; }));
   // Most programs stay finite, and most have a chunk form.
-  EXPECT_GT(ran * 10, count * 7) << ran;
-  EXPECT_GT(chunked * 10, count * 6) << chunked;
+  EXPECT_GT(agreeing(outcomes) * 10, count * 7);
+  EXPECT_GT(chunked * 10, count * 6);
 }
 
 TEST(RandomPrograms, GradientsAgreeWithTheMeaning) {
-  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
-  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500) / 2;
-  uint64_t ran = 0, failed = 0;
-  for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
-    RandomProgram program = randomProgram(seed);
-    Outcome outcome = tryGradient(program);
-    ran += outcome.kind == Outcome::Kind::Agrees;
-    if (outcome.kind != Outcome::Kind::Differs)
-      continue;
-    ++failed;
-    RandomProgram small = shrink(program, tryGradient);
-    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail
-                  << "; smaller: " << tryGradient(small).detail << "\n"
-                  << small.text();
-  }
-  EXPECT_GT(ran * 2, count) << ran;
+  uint64_t count = programCount() / 2;
+  EXPECT_GT(agreeing(tryPrograms(count, tryGradient)) * 2, count);
 }
 
 TEST(RandomPrograms, CpuCodeAgreesWithTheMeaning) {
-  uint64_t first = fromEnvironment("TROWEL_RANDOM_FIRST", 0);
-  uint64_t count = fromEnvironment("TROWEL_RANDOM_COUNT", 500) / 2;
-  uint64_t ran = 0, failed = 0;
-  for (uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
-    RandomProgram program = randomProgram(seed);
-    Outcome outcome = tryCpu(program);
-    ran += outcome.kind == Outcome::Kind::Agrees;
-    if (outcome.kind != Outcome::Kind::Differs)
-      continue;
-    ++failed;
-    RandomProgram small = shrink(program, tryCpu);
-    ADD_FAILURE() << "seed " << seed << ": " << outcome.detail
-                  << "; smaller: " << tryCpu(small).detail << "\n"
-                  << small.text();
-  }
-  EXPECT_GT(ran * 2, count) << ran;
+  uint64_t count = programCount() / 2;
+  EXPECT_GT(agreeing(tryPrograms(count, tryCpu)) * 2, count);
 }
 
 TEST(RandomPrograms, MistakesAreRefusedAtTheirLine) {
