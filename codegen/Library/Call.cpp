@@ -95,7 +95,7 @@ private:
   Memory *integers(const std::vector<int32_t> &values);
 
   const Tables &tables;
-  const CallOptions &options;
+  const CallOptions options;
   std::deque<Memory> all;
   std::vector<Memory *> byEntry; // null: not given
   std::vector<const DLTensor *> pointers;
@@ -191,7 +191,9 @@ void PreparedCall::unpack(CallResults &results) const {
 }
 
 double PreparedCall::bytes(const Tables &tables, const Batch &batch) {
-  double total = 0;
+  double total = static_cast<double>(batch.sequences()) *
+                 static_cast<double>(batch.heads) *
+                 static_cast<double>(tables.info().carryBytes);
   for (const TensorEntry &entry : tables.tensors()) {
     double size = dlpackType(entry.dtype).bits / 8.0;
     for (int64_t extent : shapeOf(entry, batch, 0))

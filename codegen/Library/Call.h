@@ -33,7 +33,7 @@ struct CallResults {
 
 /// The tensors of a call, for any number of calls. They take arguments of fewer
 /// tokens or sequences than `batch` has, of the same heads and groups: these
-/// are repeated.
+/// are repeated. The tables must outlive it.
 class PreparedCall {
 public:
   PreparedCall(const Tables &tables, const Batch &batch,
@@ -45,7 +45,8 @@ public:
   /// What the last call wrote.
   void unpack(CallResults &results) const;
 
-  /// The bytes of all tensors of such a call.
+  /// The bytes of all tensors of such a call, with every state given, and no
+  /// boundaries.
   static double bytes(const Tables &tables, const Batch &batch);
 
 private:

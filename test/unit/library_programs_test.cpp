@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The programs that ship, built to libraries, loaded and called as a host does:
-// in f32 and as they are declared, by all of the library's code.
+// in f32 and as they are declared, by all of the library's code. Then calls
+// that are prepared once.
 
 #include "codegen/Library/Build.h"
 #include "codegen/Library/Call.h"
@@ -284,5 +285,76 @@ TEST_P(LibraryAsDeclared, IsRight) {
 
 INSTANTIATE_TEST_SUITE_P(Programs, LibraryAsDeclared,
                          testing::ValuesIn(allPrograms()), nameOf);
+
+/// All elements again and again, as [B, T, ...].
+Tensor repeated(const Tensor &tensor, const Batch &batch) {
+  Tensor result;
+  result.shape = tensor.shape;
+  result.shape[0] = batch.batch;
+  result.shape[1] = batch.tokens;
+  int64_t times =
+      batch.batch * batch.tokens / (tensor.shape[0] * tensor.shape[1]);
+  for (int64_t i = 0; i < times; ++i)
+    result.data.insert(result.data.end(), tensor.data.begin(),
+                       tensor.data.end());
+  return result;
+}
+
+class PreparedCalls : public testing::Test {
+protected:
+  Program program = checkedPrograms("examples/delta_net.trowel").front();
+  Loaded library{program};
+  Batch small{1, 4, 2, 2, {}}, batch{2, 12, 2, 2, {}};
+  TensorMap arguments = generateInputs(program, small, {Regime::Gentle, 0});
+};
+
+TEST_F(PreparedCalls, KeepTheirOptions) {
+  library::CallOptions options;
+  options.threads = 3;
+  library::PreparedCall prepared(*library.built.tables, batch, arguments,
+                                 options);
+  options.threads = 7;
+  options.poison = true;
+  EXPECT_EQ(prepared.raw().threads, 3);
+  EXPECT_EQ(prepared.raw().flags, 0u);
+}
+
+TEST_F(PreparedCalls, RepeatShorterArguments) {
+  library::PreparedCall prepared(*library.built.tables, batch, arguments, {});
+  TensorMap whole = arguments;
+  for (const Declaration &input : program.inputs)
+    whole[input.name] = repeated(arguments[input.name], batch);
+  library::CallResults results;
+  for (int i = 0; i < 2; ++i) {
+    trowel_call raw = prepared.raw();
+    ASSERT_EQ(library.forward(&raw), TROWEL_OK) << library.lastError();
+  }
+  prepared.unpack(results);
+  expectSame(results.values, library.call(batch, whole).values, "repeated");
+}
+
+TEST(PreparedCall, CountsItsBytes) {
+  // It reads an earlier token, which is carried.
+  Program program = checkedPrograms("test/language/conv_delta.trowel").front();
+  Loaded library(program);
+  const library::Tables &tables = *library.built.tables;
+  Batch batch{2, 12, 2, 2, {}};
+  TensorMap arguments =
+      generateInputs(program, batch, {Regime::Gentle, 0, true});
+  library::PreparedCall prepared(tables, batch, arguments, {});
+  trowel_call raw = prepared.raw();
+  std::vector<const DLTensor *> all(raw.tensors,
+                                    raw.tensors + raw.tensor_count);
+  all.push_back(raw.carry_out);
+  double bytes = 0;
+  for (const DLTensor *tensor : all) {
+    double size = tensor ? tensor->dtype.bits / 8.0 : 0;
+    for (int32_t i = 0; tensor && i < tensor->ndim; ++i)
+      size *= static_cast<double>(tensor->shape[i]);
+    bytes += size;
+  }
+  EXPECT_GT(tables.info().carryBytes, 0);
+  EXPECT_EQ(library::PreparedCall::bytes(tables, batch), bytes);
+}
 
 } // namespace
