@@ -8,8 +8,10 @@ function(trowel_compile_options target)
     ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
   target_compile_options(${target} PRIVATE -Wall -Wextra)
   if(TROWEL_SANITIZE)
+    # `function` reads what the compiler puts in front of a function, which
+    # generated code does not have.
     target_compile_options(${target} PUBLIC -fsanitize=address,undefined
-      -fno-sanitize=vptr -fno-omit-frame-pointer)
+      -fno-sanitize=vptr,function -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
   if(TROWEL_FUZZ)

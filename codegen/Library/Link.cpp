@@ -62,10 +62,11 @@ llvm::Error write(const std::string &path, llvm::StringRef bytes) {
              : llvm::Error::success();
 }
 
-/// This machine's C library, as the dynamic loader found it.
+/// This machine's C library, as the dynamic loader found it: by a function that
+/// no other library, such as a sanitizer, puts its own in front of.
 llvm::Expected<std::string> findLibc() {
   Dl_info info;
-  void *symbol = dlsym(RTLD_DEFAULT, "pthread_create");
+  void *symbol = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
   if (symbol && dladdr(symbol, &info) && info.dli_fname)
     return info.dli_fname;
   return llvm::createStringError("the C library of this machine is not found");
