@@ -43,11 +43,11 @@ private:
 
 class JitKernel : public Kernel {
 public:
-  JitKernel(std::vector<Argument> arguments, int64_t workspaceBytes,
-            int64_t carryBytes) {
-    argumentList = std::move(arguments);
-    workspaceSize = workspaceBytes;
-    carrySize = carryBytes;
+  explicit JitKernel(Emitter::Interface interface) {
+    argumentList = std::move(interface.arguments);
+    workspaceSize = interface.workspaceBytes;
+    carrySize = interface.carryBytes;
+    savedSize = interface.savedBytes;
   }
 
   llvm::Error link(llvm::orc::JITTargetMachineBuilder machine,
@@ -76,8 +76,7 @@ struct Compiled {
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
   std::unique_ptr<llvm::TargetMachine> machine;
-  std::vector<Argument> arguments;
-  int64_t workspaceBytes = 0, carryBytes = 0;
+  Emitter::Interface interface;
 };
 
 } // namespace
@@ -92,6 +91,8 @@ int64_t Argument::strideCount() const {
     return outer;
   case Role::InitialState:
   case Role::FinalState:
+  case Role::Total:
+  case Role::Saved:
     return 0;
   }
   llvm_unreachable("all roles are listed");
@@ -172,9 +173,7 @@ static llvm::Expected<Compiled> compile(ModuleOp source,
   optimise(*result.module, **machine, options.optimisation);
   watch.lap("optimise");
   result.machine = std::move(*machine);
-  result.arguments = std::move(emitter.arguments);
-  result.workspaceBytes = emitter.workspaceBytes();
-  result.carryBytes = emitter.carryBytes();
+  result.interface = emitter.interface();
   return std::move(result);
 }
 
@@ -212,9 +211,7 @@ compileForCpu(ModuleOp module, const CpuOptions &options, Timings *timings) {
   auto compiled = compile(module, options, *builder, watch);
   if (!compiled)
     return compiled.takeError();
-  auto kernel = std::make_unique<JitKernel>(std::move(compiled->arguments),
-                                            compiled->workspaceBytes,
-                                            compiled->carryBytes);
+  auto kernel = std::make_unique<JitKernel>(std::move(compiled->interface));
   llvm::orc::ThreadSafeModule code(std::move(compiled->module),
                                    std::move(compiled->context));
   if (llvm::Error failure = kernel->link(std::move(*builder), std::move(code)))
@@ -238,8 +235,10 @@ llvm::Expected<Object> emitObject(ModuleOp module, const CpuOptions &options,
                                              llvm::CodeGenFileType::ObjectFile))
     return llvm::createStringError("the machine has no object files");
   passes.run(*compiled->module);
-  return Object{bytes.str().str(), std::move(compiled->arguments),
-                compiled->workspaceBytes, compiled->carryBytes};
+  Emitter::Interface &interface = compiled->interface;
+  return Object{bytes.str().str(), std::move(interface.arguments),
+                interface.workspaceBytes, interface.carryBytes,
+                interface.savedBytes};
 }
 
 llvm::Expected<std::string> emitLlvmIr(ModuleOp module,

@@ -45,13 +45,23 @@ using Timings = std::vector<Timing>;
 
 /// One of the caller's tensors, of which TrowelKernel takes one head's part.
 struct Argument {
-  enum class Role { Input, Param, InitialState, FinalState, Output };
+  enum class Role {
+    Input,
+    Param,
+    InitialState,
+    FinalState,
+    Output,
+    Total, // of a backward program: the gradient of a param
+    Saved  // what each chunk begins with
+  };
   Role role;
   std::string name;
   rec::DTypeKind dtype;
   rec::SharingKind sharing;
   std::vector<int64_t> sizes;
   bool debug = false;
+  /// One head's part of what the caller gets the sum of: floats.
+  bool partial = false;
 
   /// How many strides the code is given for it.
   int64_t strideCount() const;
@@ -67,17 +77,24 @@ public:
   const std::vector<Argument> &arguments() const { return argumentList; }
   int64_t workspaceBytes() const { return workspaceSize; }
   int64_t carryBytes() const { return carrySize; }
+  /// Of a program that saves its states and of its backward program: bytes for
+  /// each chunk of a sequence.
+  int64_t savedBytes() const { return savedSize; }
   TrowelKernel *entry() const { return function; }
 
 protected:
   std::vector<Argument> argumentList;
-  int64_t workspaceSize = 0, carrySize = 0;
+  int64_t workspaceSize = 0, carrySize = 0, savedSize = 0;
   TrowelKernel *function = nullptr;
 };
 
 /// Compiles the module's one `chunk.program`. An error says which operation
 /// this target does not do, or that this machine is not of the kind asked for.
 /// Phases are appended to `timings` if given.
+///
+/// A program that `saves` its states has one more argument, `Saved`. The code
+/// writes what chunk i begins with `savedBytes` times i behind its address; the
+/// code of the backward program reads that.
 llvm::Expected<std::unique_ptr<Kernel>>
 compileForCpu(mlir::ModuleOp module, const CpuOptions &options = {},
               Timings *timings = nullptr);
@@ -86,7 +103,7 @@ compileForCpu(mlir::ModuleOp module, const CpuOptions &options = {},
 struct Object {
   std::string bytes;
   std::vector<Argument> arguments;
-  int64_t workspaceBytes = 0, carryBytes = 0;
+  int64_t workspaceBytes = 0, carryBytes = 0, savedBytes = 0;
 };
 
 /// The same as position-independent code, the entry under the name `symbol`,

@@ -25,14 +25,20 @@ View Emitter::carried(const View &buffer) {
 
 void Emitter::emitCarryIn() {
   position = code.index(0);
-  bool needed = !tails.empty();
+  bool needed = false;
   program.walk([&](rec::PositionOp) { needed = true; });
   auto states = program.getBody().front().getOps<rec::StateOp>();
-  needed |= llvm::any_of(states, [](auto state) { return state.getHidden(); });
+  if (!isBackward) { // else all but the position was saved, chunk by chunk
+    needed |= !tails.empty();
+    needed |=
+        llvm::any_of(states, [](auto state) { return state.getHidden(); });
+  }
   if (!needed)
     return;
   position = code.op<LLVM::LoadOp>(code.indexType, carry);
   carrySize = 8;
+  if (isBackward)
+    return;
   Value begins =
       code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, position, code.index(0));
   for (auto state : states) {
@@ -53,7 +59,7 @@ void Emitter::emitCarryIn() {
 }
 
 void Emitter::emitCarryOut() {
-  if (carrySize == 0)
+  if (carrySize == 0 || isBackward)
     return;
   LLVM::StoreOp::create(code.builder, code.location, code.add(position, length),
                         carry);

@@ -24,8 +24,9 @@ void Emitter::emitSequential(chunk::SequentialOp op) {
       copy(results[i], begin);
     views[block.getArgument(i)] = results[i];
   }
+  Value last = code.sub(tokens, code.index(1));
   code.loop(code.index(0), tokens, 1, [&](Value t) {
-    currentToken = t;
+    currentToken = op.getReverse() ? code.sub(last, t) : t;
     emitBlock(block);
   });
   currentToken = Value();
@@ -73,7 +74,8 @@ static View rowsFrom(View view, StringAttr axis, StringAttr name, int64_t from,
 
 void Emitter::emitDelay(rec::DelayOp op) {
   View in = viewOf(op.getOperand()), out = define(op.getResult());
-  View tail = tails[op];
+  bool isSaved = isBackward && op.getSaved();
+  View tail = isSaved ? savedView(op.getSavedAttr()) : tails[op];
   int64_t amount = op.getAmount();
   auto name = StringAttr::get(op.getContext(), "t.tail");
   int64_t early = std::min(amount, chunkTokens), late = chunkTokens - early;
@@ -88,6 +90,8 @@ void Emitter::emitDelay(rec::DelayOp op) {
   if (late > 0)
     copy(rowsFrom(out, token, name, early, late),
          rowsFrom(tile, token, name, 0, late));
+  if (isSaved)
+    return;
   // The next chunk's tail: the last rows of this one's and of the tile.
   Value rows = code.index(amount);
   Value stay = code.sub(rows, code.min(tokens, rows));

@@ -75,6 +75,13 @@ void Emitter::emitInput(rec::InputOp op) {
   View tensor = tokensView(tensorOf(Argument::Role::Input, op.getName()),
                            op.getType(), op.getLayout(), op.getDtype());
   prefetches.push_back(tensor);
+  if (op.getPartial()) { // null: zero, for this head at least
+    View buffer = define(op.getResult());
+    code.ifThen(
+        notNull(tensorOf(Argument::Role::Input, op.getName()).address),
+        [&] { copy(buffer, tensor); }, [&] { fill(buffer, 0); });
+    return;
+  }
   if (isReadInPlace(tensor))
     views[op.getResult()] = tensor;
   else
@@ -104,7 +111,7 @@ static void prefetch(Code &code, const View &view, int64_t &lines) {
 void Emitter::emitPrefetch(const View &input) {
   if (!input.has(token))
     return;
-  Value next = code.index(chunkTokens);
+  Value next = code.index(isBackward ? -chunkTokens : chunkTokens);
   code.loop(code.index(0), tokens, 1, [&](Value t) {
     int64_t lines = 64;
     prefetch(code, code.at(input, token, code.add(t, next)), lines);
@@ -124,8 +131,8 @@ void Emitter::emitOutput(rec::OutputOp op) {
     Type tile = order.type(op.getContext(),
                            order.unite(rec::axesOf(value), ArrayRef(token)),
                            cast<RankedTensorType>(value).getElementType());
-    storeOutput(op.getValue(),
-                tokensView(tensor, tile, op.getLayout(), op.getDtype()));
+    rec::DTypeKind dtype = isSummed(op) ? rec::DTypeKind::F32 : op.getDtype();
+    storeOutput(op.getValue(), tokensView(tensor, tile, op.getLayout(), dtype));
   });
 }
 
@@ -158,8 +165,10 @@ void Emitter::beginState(rec::StateOp op, const View &buffer) {
 void Emitter::emitStateBegin(rec::StateOp op) {
   View buffer = allocate(op.getType());
   stateBuffers[op.getNameAttr()] = buffer;
-  if (op.getHidden()) // by what is carried
+  if (op.getHidden() && !isBackward) // by what is carried
     return;
+  if (op.getHidden())
+    return beginState(op, buffer);
   Value given = tensorOf(Argument::Role::InitialState, op.getName()).address;
   code.ifThen(
       notNull(given),
@@ -168,7 +177,7 @@ void Emitter::emitStateBegin(rec::StateOp op) {
 }
 
 void Emitter::emitStateEnd(rec::StateOp op) {
-  if (op.getHidden())
+  if (op.getHidden() || op.getSaved())
     return;
   Value wanted = tensorOf(Argument::Role::FinalState, op.getName()).address;
   code.ifThen(notNull(wanted), [&] {

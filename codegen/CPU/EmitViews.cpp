@@ -14,11 +14,11 @@ Value Emitter::boundOf(StringAttr axis, int64_t size) {
   return code.mul(tokens, code.index(size / chunkTokens));
 }
 
-/// The layout of a buffer at element zero, with its size in elements. The axes
-/// `t.s` and `t.w` are one row together, the columns of a matrix.
-static View layout(Axes axes, ArrayRef<int64_t> sizes, Type element,
-                   StringAttr earlier, int64_t &total) {
+/// The axes `t.s` and `t.w` are one row together, the columns of a matrix.
+View Emitter::layOut(Axes axes, ArrayRef<int64_t> sizes, Type element,
+                     int64_t &total) const {
   View view;
+  view.base = memory;
   view.element = element;
   for (auto [axis, size] : llvm::zip(axes, sizes)) {
     if (size == 1)
@@ -46,8 +46,7 @@ static View layout(Axes axes, ArrayRef<int64_t> sizes, Type element,
 
 View Emitter::allocate(Axes axes, ArrayRef<int64_t> sizes, Type element) {
   int64_t total;
-  View view = layout(axes, sizes, element, earlier, total);
-  view.base = memory;
+  View view = layOut(axes, sizes, element, total);
   view.offset = workspace.allocate(total);
   return view;
 }

@@ -13,7 +13,8 @@ namespace trowel::cpu {
 Emitter::Emitter(chunk::ProgramOp program, ModuleOp target, bool wide)
     : program(program), code(target, program.getLoc()), kernels(code, wide),
       parts(code), liveness(program), order(rec::AxisOrder::around(program)),
-      chunkTokens(program.getTokens()) {
+      chunkTokens(program.getTokens()),
+      isBackward(program->hasAttr("backward")) {
   MLIRContext *context = program.getContext();
   token = StringAttr::get(context, "t");
   rowAxis = StringAttr::get(context, "t.r");
@@ -34,22 +35,35 @@ bool Emitter::emit() {
   program.walk([&](rec::DelayOp op) {
     if (isa<chunk::SequentialOp>(op->getParentOp()))
       refuse(op, "a delay within a sequential stage");
+    else if (!rec::hasAxis(op.getResult(), "t"))
+      refuse(op, "a delay of a value without tokens");
   });
   if (!error.empty())
     return false;
   declareArguments();
   makeEntry();
+  layOutSaved();
   emitBeforeChunks();
   emitCarryIn();
   emitChunks();
   emitCarryOut();
-  for (auto state : program.getBody().front().getOps<rec::StateOp>())
+  Block &block = program.getBody().front();
+  for (auto state : block.getOps<rec::StateOp>())
     emitStateEnd(state);
+  for (auto total : block.getOps<rec::TotalOp>())
+    emitTotalEnd(total);
   func::ReturnOp::create(code.builder, code.location);
   return error.empty();
 }
 
 //===--- Arguments --------------------------------------------------------===//
+
+/// True if the caller wants the sum over several heads.
+bool Emitter::isSummed(Operation *op) {
+  return op->hasAttr("partial") &&
+         op->getAttrOfType<rec::SharingKindAttr>("sharing").getValue() !=
+             rec::SharingKind::Head;
+}
 
 void Emitter::declare(Argument::Role role, Operation *op) {
   Argument argument;
@@ -61,6 +75,10 @@ void Emitter::declare(Argument::Role role, Operation *op) {
   for (StringAttr axis : rec::stringsOf(op->getAttrOfType<ArrayAttr>("layout")))
     argument.sizes.push_back(order.size(axis));
   argument.debug = op->hasAttr("debug");
+  if (role == Argument::Role::Output && isSummed(op)) {
+    argument.partial = true;
+    argument.dtype = rec::DTypeKind::F32;
+  }
   arguments.push_back(argument);
 }
 
@@ -73,10 +91,20 @@ void Emitter::declareArguments() {
   for (Argument::Role role :
        {Argument::Role::InitialState, Argument::Role::FinalState})
     for (auto op : block.getOps<rec::StateOp>())
-      if (!op.getHidden())
+      if (!op.getHidden() && !op.getSaved())
         declare(role, op);
   for (auto op : block.getOps<rec::OutputOp>())
     declare(Argument::Role::Output, op);
+  for (auto op : block.getOps<rec::TotalOp>())
+    declare(Argument::Role::Total, op);
+  if (isBackward || program->hasAttr("saves")) {
+    Argument saved;
+    saved.role = Argument::Role::Saved;
+    saved.name = savedName;
+    saved.dtype = rec::DTypeKind::F32;
+    saved.sharing = rec::SharingKind::Head;
+    arguments.push_back(saved);
+  }
 }
 
 const Emitter::Tensor &Emitter::tensorOf(Argument::Role role,
@@ -174,31 +202,36 @@ void Emitter::emitBeforeChunks() {
     if (liveness.isInvariant(&op) && !liveness.isInlined(&op))
       emitPart(&op);
   for (auto state : block.getOps<rec::StateOp>())
-    emitStateBegin(state);
+    if (!state.getSaved())
+      emitStateBegin(state);
+  for (auto total : block.getOps<rec::TotalOp>())
+    emitTotalBegin(total);
   for (auto update : block.getOps<rec::UpdateOp>())
     if (rec::StateOp state = homeOf(update, liveness))
       if (!homes.count(update.getValue()))
         homes[update.getValue()] = stateBuffers[state.getNameAttr()];
   for (auto delay : block.getOps<rec::DelayOp>()) {
-    auto type = cast<RankedTensorType>(delay.getType());
-    SmallVector<int64_t> sizes(type.getShape());
-    SmallVector<StringAttr> axes(rec::axesOf(type));
-    int position = rec::axisPosition(type, token);
-    if (position < 0) {
-      refuse(delay, "a delay of a value without tokens");
+    if (isBackward && delay.getSaved())
       continue;
-    }
-    sizes[position] = delay.getAmount();
-    // The tail's rows are not the chunk's tokens.
-    axes[position] = StringAttr::get(delay.getContext(), "t.tail");
-    tails[delay] = allocate(axes, sizes, type.getElementType());
+    int64_t total;
+    View tail = tailLayout(delay, total);
+    tail.offset = workspace.allocate(total);
+    tails[delay] = tail;
+    if (isBackward) // nothing lies behind the sequence's end
+      fill(tail, 0);
   }
 }
 
 void Emitter::emitChunks() {
+  Value size = code.index(chunkTokens), last;
+  if (isBackward) { // no last chunk, no turn
+    Value before = code.sub(length, code.index(1));
+    last = code.sub(before, code.op<arith::RemSIOp>(before, size));
+  }
   code.loop(code.index(0), length, chunkTokens, [&](Value first) {
-    chunkBegin = first;
-    tokens = code.min(code.sub(length, first), code.index(chunkTokens));
+    chunkBegin = isBackward ? code.sub(last, first) : first;
+    tokens = code.min(code.sub(length, chunkBegin), size);
+    emitSave();
     emitBlock(program.getBody().front());
     emitUpdates();
   });
@@ -223,12 +256,13 @@ void Emitter::emitBlock(Block &block) {
   }
 }
 
-/// An operation's code is a part, so that equal operations share theirs. An
-/// input's place is an address that others use; a Gram matrix has parts.
+/// An operation's code is a part, so that equal operations share theirs. The
+/// places of inputs and states are addresses that others use; a Gram matrix has
+/// parts.
 void Emitter::emitPart(Operation *op) {
   if (isViewOperation(op))
     return;
-  if (isa<rec::InputOp, chunk::GramOp>(op))
+  if (isa<rec::InputOp, rec::StateOp, chunk::GramOp>(op))
     return emitOperation(op);
   parts.write(op->getName().stripDialect(), [&] { emitOperation(op); });
 }
@@ -238,11 +272,14 @@ void Emitter::emitOperation(Operation *op) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<rec::InputOp>([&](auto x) { emitInput(x); })
       .Case<rec::ParamOp>([&](auto x) { emitParam(x); })
-      .Case<rec::StateOp>(
-          [&](auto x) { views[x.getResult()] = stateBuffers[x.getNameAttr()]; })
+      .Case<rec::StateOp>([&](auto x) {
+        views[x.getResult()] = x.getSaved() ? savedView(x.getNameAttr())
+                                            : stateBuffers[x.getNameAttr()];
+      })
       .Case<rec::UpdateOp>([](auto) {}) // at the chunk's end
       .Case<chunk::YieldOp>([&](auto x) { emitYield(x); })
       .Case<rec::OutputOp>([&](auto x) { emitOutput(x); })
+      .Case<rec::TotalOp>([&](auto x) { emitTotalOver(x); })
       .Case<rec::MapOp, rec::CastOp>([&](auto x) {
         View out = define(x.getResult());
         evaluate(out, x.getResult());
@@ -261,6 +298,9 @@ void Emitter::emitOperation(Operation *op) {
       .Case<chunk::InverseOp>([&](auto x) { emitInverse(x); })
       .Case<chunk::ApplyOp>([&](auto x) { emitApply(x); })
       .Case<chunk::SequentialOp>([&](auto x) { emitSequential(x); })
+      .Case<chunk::ReverseOp>([&](auto x) { emitReverse(x); })
+      .Case<rec::TransitionGradientOp>(
+          [&](auto x) { emitTransitionGradient(x); })
       .Default([&](Operation *x) {
         refuse(x, "this target does not have the operation");
       });

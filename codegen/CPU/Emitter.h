@@ -6,7 +6,8 @@
 // other on buffers in the workspace. One file an emitter: EmitMap (elementwise
 // trees), EmitContract, EmitReduce, EmitDecay (pull, push, total), EmitGram,
 // EmitStacks (a token's rows and writes side by side), EmitApply, EmitSolve,
-// EmitSequential, EmitTensors (inputs, states, outputs), EmitCarry.
+// EmitSequential, EmitTensors (inputs, states, outputs), EmitCarry, EmitSaved,
+// EmitGradient and EmitTransitionGradient (what only backward programs have).
 #ifndef TROWEL_CODEGEN_CPU_EMITTER_H
 #define TROWEL_CODEGEN_CPU_EMITTER_H
 
@@ -52,6 +53,8 @@ struct Coefficient {
 using Coefficients = llvm::SmallVector<Coefficient>;
 
 class Emitter {
+  friend class TransitionGradient;
+
 public:
   Emitter(chunk::ProgramOp program, mlir::ModuleOp target, bool wide);
 
@@ -59,17 +62,25 @@ public:
   bool emit();
 
   static constexpr llvm::StringLiteral entryName = "trowel_entry";
+  static constexpr llvm::StringLiteral savedName = "saved";
 
   std::string error;
-  std::vector<Argument> arguments;
-  int64_t workspaceBytes() const { return workspace.extent() * 4; }
-  int64_t carryBytes() const { return carrySize; }
+
+  /// What callers of the code have to know.
+  struct Interface {
+    std::vector<Argument> arguments;
+    int64_t workspaceBytes, carryBytes, savedBytes;
+  };
+  Interface interface() const {
+    return {arguments, workspace.extent() * 4, carrySize, savedSize};
+  }
 
 private:
   //===--- The program (Emitter.cpp)
   //----------------------------------------===//
   void declareArguments();
   void declare(Argument::Role role, mlir::Operation *op);
+  static bool isSummed(mlir::Operation *op);
   void makeEntry();
   void emitBeforeChunks();
   void emitChunks();
@@ -83,6 +94,9 @@ private:
   /// Axes of `type` in a new place of the workspace, row by row, the innermost
   /// padded.
   View allocate(mlir::Type type);
+  /// Such a place at the workspace's beginning, with its size in elements.
+  View layOut(Axes axes, llvm::ArrayRef<int64_t> sizes, mlir::Type element,
+              int64_t &total) const;
   View allocate(Axes axes, llvm::ArrayRef<int64_t> sizes, mlir::Type element);
   /// The same, taken back when the operation has been written.
   View scratch(Axes axes, llvm::ArrayRef<int64_t> sizes);
@@ -268,6 +282,23 @@ private:
   void emitCarryOut();
   View carried(const View &buffer);
 
+  //===--- From the forward program to the backward one (EmitSaved.cpp)
+  //---------------------------------===//
+  void layOutSaved();
+  /// What a delay hands from chunk to chunk.
+  View tailLayout(rec::DelayOp delay, int64_t &total);
+  /// A value's place among what the current chunk begins with.
+  View savedView(StringAttr name);
+  void emitSave();
+
+  //===--- Backward programs (EmitGradient.cpp, EmitTransitionGradient.cpp)
+  //-----------------------------===//
+  void emitReverse(chunk::ReverseOp op);
+  void emitTotalBegin(rec::TotalOp op);
+  void emitTotalOver(rec::TotalOp op);
+  void emitTotalEnd(rec::TotalOp op);
+  void emitTransitionGradient(rec::TransitionGradientOp op);
+
   chunk::ProgramOp program;
   Code code;
   Kernels kernels;
@@ -281,6 +312,7 @@ private:
   // Values of the entry function. `length` counts the call's tokens; `position`
   // is its first one in the sequence.
   Value carry, length, memory, position;
+  std::vector<Argument> arguments;
   std::vector<Tensor> tensors; // as `arguments`
   /// The chunk's first token counted from the call's first, its number of
   /// tokens, and the token that a sequential stage is at.
@@ -293,6 +325,12 @@ private:
   /// Buffers and where their content lies in the carry.
   std::vector<std::pair<View, View>> kept;
   int64_t carrySize = 0;
+  bool isBackward;
+  /// What chunks begin with, each where it lies at the first chunk's.
+  llvm::DenseMap<mlir::StringAttr, View> savedPlaces;
+  int64_t savedSize = 0;
+  Value record; // the current chunk's
+  llvm::DenseMap<mlir::Operation *, View> totals;
   Views prefetches; // not yet written
   llvm::SmallVector<int64_t> scratchPlaces;
   /// Places by the step of the program after which nobody needs them.

@@ -63,6 +63,9 @@ Role roleOf(cpu::Argument::Role role) {
     return Role::InitialState;
   case cpu::Argument::Role::FinalState:
     return Role::FinalState;
+  case cpu::Argument::Role::Total:
+  case cpu::Argument::Role::Saved:
+    llvm_unreachable("a backward program's");
   case cpu::Argument::Role::Output:
     return Role::Output;
   }

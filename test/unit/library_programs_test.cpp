@@ -91,8 +91,9 @@ public:
 };
 
 bool sameBits(const Tensor &a, const Tensor &b) {
-  return a.shape == b.shape && std::memcmp(a.data.data(), b.data.data(),
-                                           a.data.size() * sizeof(double)) == 0;
+  size_t bytes = a.data.size() * sizeof(double);
+  return a.shape == b.shape &&
+         (bytes == 0 || std::memcmp(a.data.data(), b.data.data(), bytes) == 0);
 }
 
 void expectSame(const TensorMap &a, const TensorMap &b, const char *why) {
