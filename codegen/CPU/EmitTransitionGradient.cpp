@@ -1,231 +1,121 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The gradient of a transition, token by token from the states before it and
-// their gradients behind it. The states of a few tokens at a time are at hand:
-// those before every eighth token are kept on the way forward.
+// The gradient of one state's transition from products: running sums forward
+// and back, then for every pair of a read and an earlier key the tokens between
+// them. Lanes along the transition's axes.
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
 
 namespace trowel::cpu {
 
-namespace {
-
-/// What a token adds to a state: a key times a vector.
-struct Addition {
-  int64_t state;
-  View key, vector;
-};
-
-/// One of the two recurrences. A factor takes the block's second state to its
-/// first.
-struct Recurrence {
-  Views phi;
-  SmallVector<std::pair<int64_t, int64_t>> blocks;
-  std::vector<Addition> additions;
-};
-
-constexpr int64_t blockTokens = 8;
-
-} // namespace
-
-class TransitionGradient {
-public:
-  TransitionGradient(Emitter &emitter, rec::TransitionGradientOp op);
-  void emit();
-
-private:
-  void read();
-  void advance(const Recurrence &step, const Views &states, Value t);
-  void addGradients(const Views &before, const Views &behind, Value t);
-  Views placesFor(const Views &states, StringAttr axis, int64_t count);
-  View row(const View &tile, Value t) {
-    return code.at(tile, emitter.token, t);
-  }
-  void copyAll(const Views &to, const Views &from) {
-    for (auto [a, b] : llvm::zip(to, from))
-      emitter.copy(a, b);
-  }
-  Views rowsAt(const Views &tiles, StringAttr axis, Value at) {
-    Views result;
-    for (const View &tile : tiles)
-      result.push_back(code.at(tile, axis, at));
-    return result;
-  }
-
-  Emitter &emitter;
-  Code &code;
-  rec::TransitionGradientOp op;
-  Views starts, ends, results;
-  std::optional<View> decay;
-  Recurrence forward, back;
-};
-
-TransitionGradient::TransitionGradient(Emitter &emitter,
-                                       rec::TransitionGradientOp op)
-    : emitter(emitter), code(emitter.code), op(op) {}
-
-void TransitionGradient::read() {
-  for (Value value : op.getStarts())
-    starts.push_back(emitter.viewOf(value));
-  for (Value value : op.getEnds())
-    ends.push_back(emitter.viewOf(value));
-  if (op.getDecay())
-    decay = emitter.viewOf(op.getDecay());
-  for (auto [i, value] : llvm::enumerate(op.getPhi())) {
-    View view = emitter.viewOf(value);
-    int64_t to = op.getPhiBlocks()[2 * i], from = op.getPhiBlocks()[2 * i + 1];
-    forward.phi.push_back(view);
-    forward.blocks.push_back({to, from});
-    back.phi.push_back(view);
-    back.blocks.push_back({from, to});
-  }
-  auto add = [&](Recurrence &to, ValueRange keys, ArrayRef<int64_t> index,
-                 ValueRange vectors) {
-    for (auto [i, key] : llvm::enumerate(keys))
-      to.additions.push_back({index[2 * i + 1], emitter.viewOf(key),
-                              emitter.viewOf(vectors[index[2 * i]])});
+void Emitter::emitTransitionGradient(chunk::TransitionGradientOp op) {
+  View phi = viewOf(op.getPhi()), corner = viewOf(op.getCorner()),
+       ends = viewOf(op.getEnds()), starts = viewOf(op.getStarts()),
+       out = define(op.getResult());
+  View before = scratch(op.getType()); // the factors of all earlier tokens
+  View space = spaceOf(Views{out});
+  auto multiply = [&](Value a, Value b) {
+    return code.op<arith::MulFOp>(a, b);
   };
-  add(forward, op.getKeys(), op.getKeyIndex(), op.getVectors());
-  add(back, op.getReads(), op.getReadIndex(), op.getReadVectors());
+  nest(
+      space.axes, space.sizes, space.last(), [](Point &) {},
+      [&](Point &point) {
+        Value last = code.sub(tokens, code.index(1));
+        code.loop(
+            code.index(0), tokens, 1, {code.load(corner, point), code.real(1)},
+            [&](Value t, ValueRange x) {
+              point.at.set(token, t);
+              code.store(out, point, x[0]);
+              code.store(before, point, x[1]);
+              Value factor = code.load(phi, point);
+              return Values{code.fma(factor, x[0], code.load(ends, point)),
+                            multiply(factor, x[1])};
+            });
+        code.loop(code.index(0), tokens, 1, {code.real(0), code.real(1)},
+                  [&](Value i, ValueRange x) {
+                    point.at.set(token, code.sub(last, i));
+                    Value sum = multiply(code.load(out, point), x[1]);
+                    code.store(out, point,
+                               code.fma(code.load(before, point), x[0], sum));
+                    Value factor = code.load(phi, point);
+                    return Values{
+                        code.fma(factor, x[0], code.load(starts, point)),
+                        multiply(factor, x[1])};
+                  });
+        point.at.set(token, Value());
+      });
+  addBetween(op, phi, out, space);
 }
 
-/// One token: every element of the states depends on the same one of each.
-void TransitionGradient::advance(const Recurrence &step, const Views &states,
-                                 Value t) {
-  Views ins = states;
-  for (const View &factor : step.phi)
-    ins.push_back(row(factor, t));
-  for (const Addition &addition : step.additions) {
-    ins.push_back(row(addition.key, t));
-    ins.push_back(row(addition.vector, t));
+/// For a read at u: on the way forward what earlier keys have become when they
+/// reach token t, on the way back what of the read has.
+void Emitter::addBetween(chunk::TransitionGradientOp op, const View &phi,
+                         const View &out, const View &space) {
+  if (op.getReads().empty())
+    return;
+  size_t count = op.getReads().size();
+  Views reads, keys, matrices, arrived;
+  for (auto [read, matrix] : llvm::zip(op.getReads(), op.getMatrices())) {
+    reads.push_back(viewOf(read));
+    matrices.push_back(viewOf(matrix));
+    arrived.push_back(scratch({token}, {chunkTokens * lanes}));
   }
-  if (decay)
-    ins.push_back(row(*decay, t));
-  emitter.pointwise(states, ins, [&](ArrayRef<Value> x, Point &) {
-    Values next(states.size());
-    ArrayRef<Value> factors = x.drop_front(states.size());
-    ArrayRef<Value> products = factors.drop_front(step.phi.size());
-    auto add = [&](Value &sum, Value a, Value b) {
-      sum = sum ? code.fma(a, b, sum) : code.op<arith::MulFOp>(a, b);
-    };
-    for (auto [factor, block] : llvm::zip(factors, step.blocks))
-      add(next[block.first], factor, x[block.second]);
-    for (Value &sum : next)
-      if (decay && sum)
-        sum = code.op<arith::MulFOp>(sum, x.back());
-    for (auto [i, addition] : llvm::enumerate(step.additions))
-      add(next[addition.state], products[2 * i], products[2 * i + 1]);
-    for (Value &sum : next)
-      if (!sum)
-        sum = code.real(0);
-    return next;
-  });
-}
-
-void TransitionGradient::addGradients(const Views &before, const Views &behind,
-                                      Value t) {
-  size_t mark = emitter.scratchPlaces.size();
-  auto sumInto = [&](const View &out, const View &a, const View &b,
-                     bool accumulate) {
-    SmallVector<StringAttr> axes;
-    for (StringAttr axis : b.axes)
-      if (!out.has(axis))
-        axes.push_back(axis);
-    emitter.contract(out, a, b, axes, accumulate);
+  for (Value key : op.getKeys())
+    keys.push_back(viewOf(key));
+  // A vector for each token.
+  auto arrivedAt = [&](const View &view, Value t) {
+    return code.behind(view, code.mul(t, code.index(lanes)));
   };
-  View product = emitter.scratch(starts.front().axes, starts.front().sizes);
-  auto multiply = [&](const View &state, const View &factor) {
-    emitter.pointwise(product, {state, row(factor, t)},
-                      [&](ArrayRef<Value> x, Point &) {
-                        return Values{code.op<arith::MulFOp>(x[0], x[1])};
-                      });
-  };
-  for (auto [i, block] : llvm::enumerate(op.getWanted())) {
-    auto [to, from] = forward.blocks[block];
-    if (decay)
-      multiply(before[from], *decay);
-    sumInto(row(results[i], t), behind[to], decay ? product : before[from],
-            false);
-  }
-  if (decay) {
-    View out = row(results.back(), t);
-    emitter.fill(out, 0);
-    for (auto [phi, block] : llvm::zip(forward.phi, forward.blocks)) {
-      multiply(before[block.second], phi);
-      sumInto(out, behind[block.first], product, true);
-    }
-  }
-  emitter.releaseScratch(mark);
-}
-
-/// Room for the states at several places.
-Views TransitionGradient::placesFor(const Views &states, StringAttr axis,
-                                    int64_t count) {
-  Views places;
-  for (const View &state : states) {
-    SmallVector<StringAttr> axes{axis};
-    SmallVector<int64_t> sizes{count};
-    axes.append(state.axes.begin(), state.axes.end());
-    sizes.append(state.sizes.begin(), state.sizes.end());
-    places.push_back(emitter.scratch(axes, sizes));
-  }
-  return places;
-}
-
-void TransitionGradient::emit() {
-  read();
-  for (const View &state : starts)
-    if (state.axes != starts.front().axes)
-      return emitter.refuse(op, "states with different axes");
-  for (Value result : op.getResults())
-    results.push_back(emitter.define(result));
-  auto axis = [&](const char *name) {
-    return StringAttr::get(op.getContext(), name);
-  };
-  StringAttr blockAxis = axis("t.block"), withinAxis = axis("t.within");
-  int64_t blocks = (emitter.chunkTokens + blockTokens - 1) / blockTokens;
-  Views current, behind;
-  for (const View &state : starts) {
-    current.push_back(emitter.scratch(state.axes, state.sizes));
-    behind.push_back(emitter.scratch(state.axes, state.sizes));
-  }
-  Views kept = placesFor(starts, blockAxis, blocks);
-  Views within = placesFor(starts, withinAxis, blockTokens);
-  Value zero = code.index(0), size = code.index(blockTokens);
-  auto endOf = [&](Value begin) {
-    return code.min(code.add(begin, size), emitter.tokens);
-  };
-  copyAll(current, starts);
-  code.loop(zero, emitter.tokens, blockTokens, [&](Value begin) {
-    copyAll(rowsAt(kept, blockAxis, code.op<arith::DivSIOp>(begin, size)),
-            current);
-    code.loop(begin, endOf(begin), 1,
-              [&](Value t) { advance(forward, current, t); });
-  });
-  copyAll(behind, ends);
-  Value last = code.sub(emitter.tokens, code.index(1));
-  last = code.sub(last, code.op<arith::RemSIOp>(last, size));
-  code.loop(zero, emitter.tokens, blockTokens, [&](Value i) {
-    Value begin = code.sub(last, i), end = endOf(begin);
-    copyAll(current,
-            rowsAt(kept, blockAxis, code.op<arith::DivSIOp>(begin, size)));
-    code.loop(begin, end, 1, [&](Value t) {
-      copyAll(rowsAt(within, withinAxis, code.sub(t, begin)), current);
-      advance(forward, current, t);
-    });
-    Value final = code.sub(end, code.index(1));
-    code.loop(begin, end, 1, [&](Value i) {
-      Value t = code.sub(final, code.sub(i, begin));
-      addGradients(rowsAt(within, withinAxis, code.sub(t, begin)), behind, t);
-      advance(back, behind, t);
-    });
-  });
-}
-
-void Emitter::emitTransitionGradient(rec::TransitionGradientOp op) {
-  TransitionGradient(*this, op).emit();
+  nest(
+      space.axes, space.sizes, space.last(), [](Point &) {},
+      [&](Point &point) {
+        code.loop(code.index(1), tokens, 1, [&](Value u) {
+          Views rows;
+          for (const View &matrix : matrices)
+            rows.push_back(code.at(matrix, token, u));
+          code.loop(code.index(0), u, 1, Values(count, code.real(0)),
+                    [&](Value t, ValueRange sums) {
+                      point.at.set(token, t);
+                      Value factor = code.load(phi, point);
+                      Values next;
+                      for (size_t r = 0; r < count; ++r) {
+                        code.storeVector(sums[r], arrivedAt(arrived[r], t));
+                        Value sum = code.op<arith::MulFOp>(factor, sums[r]);
+                        for (auto [w, key] : llvm::enumerate(keys)) {
+                          View cell =
+                              code.at(rows[r], earlier, t).picked(writeAxis, w);
+                          sum = code.fma(code.load(key, point),
+                                         code.load(cell, Point()), sum);
+                        }
+                        next.push_back(sum);
+                      }
+                      return next;
+                    });
+          Values initial;
+          point.at.set(token, u);
+          for (const View &read : reads)
+            initial.push_back(code.load(read, point));
+          Value last = code.sub(u, code.index(1));
+          code.loop(
+              code.index(0), u, 1, initial, [&](Value i, ValueRange weights) {
+                Value t = code.sub(last, i);
+                point.at.set(token, t);
+                Value sum = code.load(out, point),
+                      factor = code.load(phi, point);
+                Values next;
+                for (size_t r = 0; r < count; ++r) {
+                  Value vector = code.loadVector(arrivedAt(arrived[r], t));
+                  sum = code.fma(weights[r], vector, sum);
+                  next.push_back(code.op<arith::MulFOp>(factor, weights[r]));
+                }
+                code.store(out, point, sum);
+                return next;
+              });
+        });
+        point.at.set(token, Value());
+      });
 }
 
 } // namespace trowel::cpu

@@ -299,8 +299,10 @@ void Emitter::emitOperation(Operation *op) {
       .Case<chunk::ApplyOp>([&](auto x) { emitApply(x); })
       .Case<chunk::SequentialOp>([&](auto x) { emitSequential(x); })
       .Case<chunk::ReverseOp>([&](auto x) { emitReverse(x); })
-      .Case<rec::TransitionGradientOp>(
+      .Case<chunk::TransitionGradientOp>(
           [&](auto x) { emitTransitionGradient(x); })
+      .Case<rec::TransitionGradientOp>(
+          [&](auto x) { emitTransitionByTokens(x); })
       .Default([&](Operation *x) {
         refuse(x, "this target does not have the operation");
       });

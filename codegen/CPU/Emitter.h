@@ -7,7 +7,8 @@
 // trees), EmitContract, EmitReduce, EmitDecay (pull, push, total), EmitGram,
 // EmitStacks (a token's rows and writes side by side), EmitApply, EmitSolve,
 // EmitSequential, EmitTensors (inputs, states, outputs), EmitCarry, EmitSaved,
-// EmitGradient and EmitTransitionGradient (what only backward programs have).
+// EmitGradient, EmitTransitionGradient and EmitTransitionByTokens (what only
+// backward programs have).
 #ifndef TROWEL_CODEGEN_CPU_EMITTER_H
 #define TROWEL_CODEGEN_CPU_EMITTER_H
 
@@ -53,7 +54,7 @@ struct Coefficient {
 using Coefficients = llvm::SmallVector<Coefficient>;
 
 class Emitter {
-  friend class TransitionGradient;
+  friend class TransitionByTokens;
 
 public:
   Emitter(chunk::ProgramOp program, mlir::ModuleOp target, bool wide);
@@ -291,13 +292,17 @@ private:
   View savedView(StringAttr name);
   void emitSave();
 
-  //===--- Backward programs (EmitGradient.cpp, EmitTransitionGradient.cpp)
-  //-----------------------------===//
+  //===--- Backward programs (EmitGradient.cpp, EmitTransitionGradient.cpp,
+  //===--- EmitTransitionByTokens.cpp)
+  //-------------------------------------===//
   void emitReverse(chunk::ReverseOp op);
   void emitTotalBegin(rec::TotalOp op);
   void emitTotalOver(rec::TotalOp op);
   void emitTotalEnd(rec::TotalOp op);
-  void emitTransitionGradient(rec::TransitionGradientOp op);
+  void emitTransitionGradient(chunk::TransitionGradientOp op);
+  void addBetween(chunk::TransitionGradientOp op, const View &phi,
+                  const View &out, const View &space);
+  void emitTransitionByTokens(rec::TransitionGradientOp op);
 
   chunk::ProgramOp program;
   Code code;

@@ -202,6 +202,40 @@ def Chunk_ReverseOp : Chunk_Op<"reverse", [Pure]> {
   let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($result)";
 }
 
+def Chunk_TransitionGradientOp : Chunk_Op<"transition_gradient", [Pure, AttrSizedOperandSegments]> {
+  let summary = "yields the gradient of one state's transition";
+  let description = [{
+    A state and its gradient, with `phi` on `t` and axes A of theirs:
+
+        S_t = phi_t * S_{t-1} + sum_w kappa_{t,w} x_{t,w}
+        dS_{t-1} = phi_t * dS_t + sum_r B_{t,r} y_{t,r}
+
+    The result, on `t` and A, is `dS_t * S_{t-1}` summed over all other axes. All
+    that it needs of states and vectors are such sums of their products, with S
+    as the chunk begins and dS as it ends:
+
+        corner   dS * S, on A
+        ends     sum_w dS * kappa_{t,w} x_{t,w}, on t and A
+        starts   sum_r S * B_{t,r} y_{t,r}, on t and A
+
+    and of reads with earlier keys `B_{u,r} matrix_r[u, 0, s, w] kappa_{s,w}`: a
+    matrix on `t, t.r, t.s, t.w` for each of `reads`, zero for s >= u, with a
+    column for each of `keys`; what reads and keys lack of A is in the matrix.
+  }];
+  let arguments = (ins Chunk_Tile:$phi, Chunk_Tile:$corner, Chunk_Tile:$ends,
+                       Chunk_Tile:$starts, Variadic<Chunk_Tile>:$reads,
+                       Variadic<Chunk_Tile>:$matrices,
+                       Variadic<Chunk_Tile>:$keys);
+  let results = (outs Chunk_Tile:$result);
+  let assemblyFormat = [{
+    $phi `corner` $corner `ends` $ends `starts` $starts
+    `reads` `(` $reads `)` `with` `(` $matrices `)` `keys` `(` $keys `)`
+    attr-dict `:` type($phi) `,` type($corner) `,` type($ends) `,`
+    type($starts) `,` `(` type($reads) `)` `,` `(` type($matrices) `)` `,`
+    `(` type($keys) `)` `->` type($result)
+  }];
+}
+
 def Chunk_SequentialOp : Chunk_Op<"sequential", [SingleBlock, RecursiveMemoryEffects]> {
   let summary = "runs a stage token after token within the chunk";
   let description = [{

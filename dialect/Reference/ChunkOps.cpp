@@ -33,6 +33,8 @@ bool Machine::executeChunk(Operation &op) {
     reverse(x);
   else if (auto x = dyn_cast<rec::TransitionGradientOp>(op))
     transitionGradient(x);
+  else if (auto x = dyn_cast<chunk::TransitionGradientOp>(op))
+    transitionGradient(x);
   else
     return false;
   return true;

@@ -3,7 +3,7 @@
 //
 // What only backward programs have. The gradient of a transition is computed by
 // its definition: from the states before, and their gradients behind, every
-// token.
+// token; or term by term from the products of what they consist of.
 #include "dialect/Reference/Machine.h"
 
 using namespace mlir;
@@ -120,6 +120,62 @@ void Machine::transitionGradient(rec::TransitionGradientOp op) {
         }
       step(behind, t, /*transposed=*/true);
     }
+  }
+}
+
+/// For every pair of tokens s < t the product of what lies between them.
+void Machine::transitionGradient(chunk::TransitionGradientOp op) {
+  define(op.getResult());
+  SmallVector<StringAttr> axes(rec::axesOf(op.getType()));
+  SmallVector<int64_t> sizes(op.getType().getShape());
+  sizes[llvm::find(axes, tokenAxis) - axes.begin()] = rows;
+  View tile = View::dense(axes, sizes), element = tile;
+  element.axes.erase(element.find(tokenAxis));
+  int64_t width = elements(op.getType()) / capacity;
+  for (int64_t head = 0; head < batch.heads; ++head) {
+    auto numbersOf = [&](ValueRange tiles) {
+      std::vector<Numbers> result;
+      for (Value value : tiles)
+        result.push_back(spread(value, head, tile));
+      return result;
+    };
+    Numbers phi = spread(op.getPhi(), head, tile),
+            ends = spread(op.getEnds(), head, tile),
+            starts = spread(op.getStarts(), head, tile),
+            corner = spread(op.getCorner(), head, element);
+    std::vector<Numbers> reads = numbersOf(op.getReads()),
+                         keys = numbersOf(op.getKeys());
+    auto readsOf = [&](int64_t u, int64_t s, int64_t i) {
+      double sum = 0;
+      for (auto [read, matrix] : llvm::zip(reads, op.getMatrices())) {
+        Square square = squareOf(matrix);
+        for (size_t w = 0; w < keys.size(); ++w)
+          sum += read[u * width + i] * keys[w][s * width + i] *
+                 at(matrix, head)[square.at(u, 0, s, w)];
+      }
+      return sum;
+    };
+    double *result = at(op.getResult(), head);
+    for (int64_t t = 0; t < rows; ++t)
+      for (int64_t i = 0; i < width; ++i) {
+        double sum = 0, before = 1; // the factors on the way to token t
+        std::vector<double> onTheWay(t);
+        for (int64_t s = t - 1; s >= 0; --s) {
+          onTheWay[s] = before;
+          before *= phi[s * width + i];
+        }
+        double behind = 1; // those of the tokens behind it
+        for (int64_t u = t + 1; u < rows; ++u) {
+          sum += behind * starts[u * width + i] * before;
+          for (int64_t s = 0; s < t; ++s)
+            sum += behind * onTheWay[s] * readsOf(u, s, i);
+          behind *= phi[u * width + i];
+        }
+        sum += behind * corner[i] * before;
+        for (int64_t s = 0; s < t; ++s)
+          sum += behind * onTheWay[s] * ends[s * width + i];
+        result[t * width + i] = sum;
+      }
   }
 }
 

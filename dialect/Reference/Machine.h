@@ -105,6 +105,7 @@ private:
   // Gradients (GradientOps.cpp).
   void reverse(chunk::ReverseOp op);
   void transitionGradient(rec::TransitionGradientOp op);
+  void transitionGradient(chunk::TransitionGradientOp op);
   View rowOf(mlir::Value tile, int64_t token) const;
 
   // Chunks (ChunkOps.cpp).

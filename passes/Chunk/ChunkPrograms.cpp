@@ -6,6 +6,7 @@
 // tiles. Stages become what ChunkStage.cpp derives, or a loop over the tokens.
 
 #include "passes/Chunk/ChunkStage.h"
+#include "passes/Chunk/ChunkTransitionGradient.h"
 #include "passes/Chunk/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -228,6 +229,12 @@ void ProgramLifter::liftSequential(rec::SequentialOp sequential) {
 }
 
 void ProgramLifter::liftTransitionGradient(rec::TransitionGradientOp op) {
+  auto operand = [&](Value value) { return tileOf(value); };
+  SmallVector<Value> results = chunkTransitionGradient(op, values, operand);
+  for (auto [result, tile] : llvm::zip(op.getResults(), results))
+    tiles[result] = tile;
+  if (!results.empty())
+    return;
   IRMapping mapping;
   for (Value operand : op->getOperands())
     mapping.map(operand, llvm::is_contained(op.getStarts(), operand) ||

@@ -130,14 +130,25 @@ PerState StageChunker::readsOf(rec::RowOp row) {
   return result;
 }
 
+/// A state times vectors of all tokens does not care for their order.
+static Value contractState(rec::ValueBuilder &values, Value state, Value vector,
+                           ArrayRef<StringAttr> axes) {
+  auto reverse = vector.getDefiningOp<chunk::ReverseOp>();
+  if (!reverse)
+    return values.contract(state, vector, axes);
+  Value product = values.contract(state, reverse.getTile(), axes);
+  return chunk::ReverseOp::create(values.getBuilder(), values.getLocation(),
+                                  product.getType(), product);
+}
+
 /// sum_j entry_j @ S_j over the key axes.
 Value StageChunker::contractStates(const PerState &entry, Value vector) {
   Value result;
   SmallVector<SmallVector<StringAttr>> keys = keyAxesOfStates();
   for (const auto &[state, coefficient] : entry) {
     Value term =
-        vector ? values.mul(coefficient,
-                            values.contract(states[state], vector, valueAxes()))
+        vector ? values.mul(coefficient, contractState(values, states[state],
+                                                       vector, valueAxes()))
                : values.contract(coefficient, states[state], keys[state]);
     result = sum(result, term);
   }
