@@ -35,7 +35,7 @@ void Emitter::emitApply(chunk::ApplyOp op) {
       continue;
     if (part.phi.axes(token).empty())
       applyByFactors(part);
-    else
+    else if (!applyByBlocks(part))
       applyByColumns(part);
   }
 }

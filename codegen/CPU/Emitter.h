@@ -237,6 +237,7 @@ private:
     llvm::SmallVector<std::pair<int64_t, View>> outs; // by state
   };
   void applyByFactors(const ApplyPart &part);
+  bool applyByBlocks(const ApplyPart &part);
   void applyByColumns(const ApplyPart &part);
   void emitSolve(chunk::SolveOp op);
   void emitInverse(chunk::InverseOp op);
