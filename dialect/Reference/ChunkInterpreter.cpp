@@ -17,7 +17,7 @@ TensorMap evaluateChunks(mlir::ModuleOp module, const Batch &batch,
                          const TensorMap &arguments) {
   TensorMap known = arguments, results;
   for (auto program : module.getOps<chunk::ProgramOp>()) {
-    if (program->hasAttr("backward"))
+    if (program->hasAttr("backward") || program->hasAttr("beginning"))
       continue;
     results = evaluateChunks(program, batch, known);
     for (const HeadReduction &reduction : headReductions(program))
@@ -36,7 +36,10 @@ public:
               const TensorMap &arguments, const TensorMap &seeds)
       : batch(batch), known(arguments), seeds(seeds) {
     for (auto program : module.getOps<chunk::ProgramOp>())
-      (program->hasAttr("backward") ? backward : forward).push_back(program);
+      (program->hasAttr("backward")    ? backward
+       : program->hasAttr("beginning") ? beginning
+                                       : forward)
+          .push_back(program);
   }
 
   TensorMap run();
@@ -44,10 +47,11 @@ public:
 private:
   TensorMap argumentsOf(size_t phase);
   void take(chunk::ProgramOp program, const TensorMap &results);
+  void passOnBeginning(chunk::ProgramOp program);
 
   const Batch &batch;
   TensorMap known, seeds, gradients;
-  std::vector<chunk::ProgramOp> forward, backward;
+  std::vector<chunk::ProgramOp> forward, backward, beginning;
   std::vector<TensorMap> forwardResults;
 };
 
@@ -89,6 +93,24 @@ void BackwardRun::take(chunk::ProgramOp program, const TensorMap &results) {
   }
 }
 
+/// A state that the caller gave begins with nothing declared.
+void BackwardRun::passOnBeginning(chunk::ProgramOp program) {
+  Batch sequences = batch;
+  sequences.batch = 1;
+  sequences.tokens = batch.sequences();
+  sequences.cuSeqlens.clear();
+  TensorMap arguments = known;
+  for (auto input : program.getBody().getOps<rec::InputOp>()) {
+    std::string name = input.getName().str();
+    Tensor gradient = gradients.at(name);
+    if (known.count(name.substr(1, name.size() - 2)))
+      gradient.data.assign(gradient.data.size(), 0);
+    gradient.shape.insert(gradient.shape.begin(), 1);
+    arguments[name] = std::move(gradient);
+  }
+  take(program, evaluateChunks(program, sequences, arguments));
+}
+
 TensorMap BackwardRun::run() {
   for (chunk::ProgramOp program : forward) {
     forwardResults.push_back(evaluateChunks(program, batch, known));
@@ -107,6 +129,8 @@ TensorMap BackwardRun::run() {
     take(backward[phase],
          evaluateChunks(backward[phase], batch, argumentsOf(phase)));
   }
+  for (chunk::ProgramOp program : beginning)
+    passOnBeginning(program);
   return std::move(gradients);
 }
 

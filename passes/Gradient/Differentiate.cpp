@@ -140,6 +140,74 @@ LogicalResult Differentiator::run() {
   return success();
 }
 
+/// The operations that make the states' declared initial values, in order.
+SmallVector<Operation *> beginningOf(rec::ProgramOp program) {
+  DenseSet<Operation *> needed;
+  Block &block = program.getBody().front();
+  for (Operation &op : llvm::reverse(block)) {
+    if (auto state = dyn_cast<rec::StateOp>(op)) {
+      if (state.getInitial())
+        needed.insert(state.getInitial().getDefiningOp());
+    } else if (needed.contains(&op)) {
+      for (Value operand : op.getOperands())
+        needed.insert(operand.getDefiningOp());
+    }
+  }
+  SmallVector<Operation *> result;
+  for (Operation &op : block)
+    if (needed.contains(&op))
+      result.push_back(&op);
+  return result;
+}
+
+bool beginsWithParams(rec::ProgramOp program) {
+  return llvm::any_of(beginningOf(program),
+                      [](Operation *op) { return isa<rec::ParamOp>(op); });
+}
+
+/// What declared initial values pass on to params, as a program whose tokens
+/// are the sequences: from the gradient that each sequence's state begins with.
+class BeginningDifferentiator {
+public:
+  BeginningDifferentiator(rec::ProgramOp program, rec::ProgramOp target)
+      : program(program), builder(target.getContext()),
+        values(builder, rec::AxisOrder::around(target)), adjoints(values) {
+    builder.setInsertionPointToEnd(&target.getBody().front());
+  }
+
+  void run();
+
+private:
+  rec::ProgramOp program;
+  OpBuilder builder;
+  rec::ValueBuilder values;
+  Adjoints adjoints;
+};
+
+void BeginningDifferentiator::run() {
+  IRMapping mapping;
+  SmallVector<Operation *> forward;
+  for (Operation *op : beginningOf(program))
+    forward.push_back(builder.clone(*op, mapping));
+  for (auto state : program.getBody().getOps<rec::StateOp>()) {
+    if (!state.getInitial() || state.getHidden())
+      continue;
+    auto seed = rec::InputOp::create(
+        builder, state.getLoc(), state.getType(),
+        gradientName(state.getName()) + "0", rec::DTypeKind::F32,
+        state.getSharing(), state.getLayout(), ArrayAttr(), /*partial=*/true);
+    adjoints.add(mapping.lookup(state.getInitial()), seed.getResult());
+  }
+  for (Operation *op : llvm::reverse(forward))
+    adjoints.propagate(op);
+  for (Operation *op : forward)
+    if (auto param = dyn_cast<rec::ParamOp>(op))
+      if (Value gradient = adjoints.of(param.getResult()))
+        rec::TotalOp::create(builder, op->getLoc(),
+                             gradientName(param.getName()), param.getDtype(),
+                             param.getSharing(), param.getLayout(), gradient);
+}
+
 /// The delays of a program and of its backward program know each other by name.
 void nameDelays(rec::ProgramOp program) {
   int64_t number = 0;
@@ -167,21 +235,6 @@ LogicalResult checkNames(rec::ProgramOp program) {
   return success();
 }
 
-/// What a declared initial value passes on to its params is not derived.
-LogicalResult checkInitials(rec::ProgramOp program) {
-  for (auto state : program.getBody().getOps<rec::StateOp>()) {
-    SmallVector<Value> work{state.getInitial()};
-    while (state.getInitial() && !work.empty()) {
-      Operation *op = work.pop_back_val().getDefiningOp();
-      if (isa<rec::ParamOp>(op))
-        return state.emitError("the gradient of an initial value that depends "
-                               "on a param is not supported yet");
-      llvm::append_range(work, op->getOperands());
-    }
-  }
-  return success();
-}
-
 void eraseDead(rec::ProgramOp program) {
   for (Operation &op :
        llvm::make_early_inc_range(llvm::reverse(program.getBody().front())))
@@ -190,26 +243,44 @@ void eraseDead(rec::ProgramOp program) {
       op.erase();
 }
 
+/// An empty program behind `last`, with the axes of `program`.
+rec::ProgramOp emptyProgram(rec::ProgramOp program, StringRef suffix,
+                            StringRef kind) {
+  OpBuilder builder(program.getContext());
+  builder.setInsertionPointToEnd(program->getBlock());
+  auto made = rec::ProgramOp::create(builder, program.getLoc(),
+                                     (program.getSymName() + suffix).str(),
+                                     program.getAxes(), program.getSizes());
+  made->setDiscardableAttrs(program->getDiscardableAttrDictionary());
+  made->setAttr(kind, builder.getUnitAttr());
+  made.getBody().emplaceBlock();
+  return made;
+}
+
 struct Differentiate : impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
-    for (auto program :
-         llvm::make_early_inc_range(getOperation().getOps<rec::ProgramOp>())) {
-      if (failed(checkNames(program)) || failed(checkInitials(program)))
+    auto programs = llvm::to_vector(getOperation().getOps<rec::ProgramOp>());
+    for (rec::ProgramOp &program : programs) {
+      if (failed(checkNames(program)))
         return signalPassFailure();
       nameDelays(program);
-      OpBuilder builder(program);
-      builder.setInsertionPointAfter(program);
-      auto target = rec::ProgramOp::create(
-          builder, program.getLoc(), (program.getSymName() + ".backward").str(),
-          program.getAxes(), program.getSizes());
-      target->setDiscardableAttrs(program->getDiscardableAttrDictionary());
-      target.getBody().emplaceBlock();
+      rec::ProgramOp target = emptyProgram(program, ".backward", "backward");
+      target->moveAfter(program);
       if (failed(Differentiator(program, target).run()))
         return signalPassFailure();
       eraseDead(target);
-      program->setAttr("saves", builder.getUnitAttr());
-      target->setAttr("backward", builder.getUnitAttr());
+      if (&program == &programs.back()) // the one that has all states
+        differentiateBeginning(program);
+      program->setAttr("saves", UnitAttr::get(&getContext()));
     }
+  }
+
+  void differentiateBeginning(rec::ProgramOp program) {
+    if (!beginsWithParams(program))
+      return;
+    rec::ProgramOp target = emptyProgram(program, ".beginning", "beginning");
+    BeginningDifferentiator(program, target).run();
+    eraseDead(target);
   }
 };
 

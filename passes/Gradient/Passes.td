@@ -15,6 +15,11 @@ def Differentiate : Pass<"rec-differentiate", "::mlir::ModuleOp"> {
     and initial states. A stage's adjoint is a stage in normal form that runs
     from the last token to the first. The program itself gets the attribute
     `saves`.
+
+    Where declared initial values depend on params, one more program follows,
+    with the attribute `beginning`. Its tokens are the call's sequences: from
+    the gradients of states that begin with their declared values, inputs
+    "d<state>0", it has the totals that the params get beside the others.
   }];
   let dependentDialects = ["::trowel::rec::RecDialect"];
 }

@@ -54,6 +54,14 @@ const Trap traps[] = {
     {"ResetByWhere", "chunk",
      "state S : f32[K, V]\n S *= where(g > 0.5, 0, 1)\n S += k * v\n"
      "out o : f32[V] = q @ S"},
+    {"StateBeginsLearned", "chunk",
+     "param s0 : f32[K, V]\n state S : f32[K, V] = 0.5 * tanh(s0)\n"
+     "S *= exp(-abs(g))\n S += k * (v - k @ S)\n out o : f32[V] = q @ S"},
+    {"SharedParamBeginsTwoStates", "chunk",
+     "param s0 : f32 shared\n state m : f32 = -exp(s0)\n"
+     "state S : f32[K, V]\n m = max(m, c)\n S += exp(c - m) * k * v\n"
+     "state n : f32 = s0 * s0\n n = 0.9 * n + beta\n"
+     "out o : f32[V] = (q @ S) * n * s0"},
     {"StabiliserStartsAtMinusInfinity", "chunk",
      "state m : f32 = -inf\n state S : f32[K, V]\n let m0 = m\n"
      "m = max(logsigmoid(g) + m0, c)\n S = exp(logsigmoid(g) + m0 - m) * S\n"
