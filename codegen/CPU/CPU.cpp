@@ -22,6 +22,8 @@ namespace trowel::cpu {
 
 namespace {
 
+constexpr llvm::StringLiteral entryName = "trowel_entry";
+
 /// Adds the time since the last call to the list under a name.
 class Stopwatch {
 public:
@@ -43,11 +45,8 @@ private:
 
 class JitKernel : public Kernel {
 public:
-  explicit JitKernel(Emitter::Interface interface) {
-    argumentList = std::move(interface.arguments);
-    workspaceSize = interface.workspaceBytes;
-    carrySize = interface.carryBytes;
-    savedSize = interface.savedBytes;
+  explicit JitKernel(std::vector<Interface> programs) {
+    interfaces = std::move(programs);
   }
 
   llvm::Error link(llvm::orc::JITTargetMachineBuilder machine,
@@ -60,10 +59,12 @@ public:
     jit = std::move(*made);
     if (llvm::Error failure = jit->addIRModule(std::move(module)))
       return failure;
-    auto address = jit->lookup(Emitter::entryName);
-    if (!address)
-      return address.takeError();
-    function = address->toPtr<TrowelKernel *>();
+    for (size_t i = 0; i < interfaces.size(); ++i) {
+      auto address = jit->lookup(entrySymbol(entryName, i));
+      if (!address)
+        return address.takeError();
+      functions.push_back(address->toPtr<TrowelKernel *>());
+    }
     return llvm::Error::success();
   }
 
@@ -76,7 +77,7 @@ struct Compiled {
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;
   std::unique_ptr<llvm::TargetMachine> machine;
-  Emitter::Interface interface;
+  std::vector<Interface> programs;
 };
 
 } // namespace
@@ -145,25 +146,29 @@ static llvm::Expected<Compiled> compile(ModuleOp source,
                                         MachineBuilder &builder,
                                         Stopwatch &watch) {
   auto programs = source.getOps<chunk::ProgramOp>();
-  if (programs.empty() || std::next(programs.begin()) != programs.end())
-    return llvm::createStringError("the module must hold one chunk.program");
-  chunk::ProgramOp program = *programs.begin();
+  if (programs.empty())
+    return llvm::createStringError("the module must hold a chunk.program");
   auto machine = builder.createTargetMachine();
   if (!machine)
     return machine.takeError();
   loadTargetDialects(*source.getContext());
-  OwningOpRef<ModuleOp> target = ModuleOp::create(program.getLoc());
+  OwningOpRef<ModuleOp> target = ModuleOp::create(source.getLoc());
   bool wide = !options.narrow && hasFeatures(**machine, Machine::Avx512);
-  Emitter emitter(program, *target, wide);
-  if (!emitter.emit())
-    return llvm::createStringError(emitter.error);
+  Compiled result;
+  Output output(*target, wide);
+  for (chunk::ProgramOp program : programs) {
+    Emitter emitter(program, output,
+                    entrySymbol(entryName, result.programs.size()));
+    if (!emitter.emit())
+      return llvm::createStringError(emitter.error);
+    result.programs.push_back(emitter.interface());
+  }
   watch.lap("emit");
   if (options.verify && failed(mlir::verify(*target)))
     return llvm::createStringError("the emitted code is not valid");
   if (llvm::Error failure = lowerToLlvmDialect(*target))
     return std::move(failure);
   watch.lap("lower");
-  Compiled result;
   result.context = std::make_unique<llvm::LLVMContext>();
   auto module = translateToLlvmIr(*target, *result.context, **machine);
   if (!module)
@@ -173,7 +178,6 @@ static llvm::Expected<Compiled> compile(ModuleOp source,
   optimise(*result.module, **machine, options.optimisation);
   watch.lap("optimise");
   result.machine = std::move(*machine);
-  result.interface = emitter.interface();
   return std::move(result);
 }
 
@@ -211,7 +215,7 @@ compileForCpu(ModuleOp module, const CpuOptions &options, Timings *timings) {
   auto compiled = compile(module, options, *builder, watch);
   if (!compiled)
     return compiled.takeError();
-  auto kernel = std::make_unique<JitKernel>(std::move(compiled->interface));
+  auto kernel = std::make_unique<JitKernel>(std::move(compiled->programs));
   llvm::orc::ThreadSafeModule code(std::move(compiled->module),
                                    std::move(compiled->context));
   if (llvm::Error failure = kernel->link(std::move(*builder), std::move(code)))
@@ -220,14 +224,21 @@ compileForCpu(ModuleOp module, const CpuOptions &options, Timings *timings) {
   return std::move(kernel);
 }
 
+std::string entrySymbol(llvm::StringRef symbol, size_t program) {
+  return program == 0 ? symbol.str() : (symbol + "." + Twine(program)).str();
+}
+
 llvm::Expected<Object> emitObject(ModuleOp module, const CpuOptions &options,
                                   llvm::StringRef symbol) {
   auto compiled = compile(module, options);
   if (!compiled)
     return compiled.takeError();
-  llvm::Function *entry = compiled->module->getFunction(Emitter::entryName);
-  entry->setName(symbol);
-  entry->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  for (size_t i = 0; i < compiled->programs.size(); ++i) {
+    llvm::Function *entry =
+        compiled->module->getFunction(entrySymbol(entryName, i));
+    entry->setName(entrySymbol(symbol, i));
+    entry->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  }
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
@@ -235,10 +246,7 @@ llvm::Expected<Object> emitObject(ModuleOp module, const CpuOptions &options,
                                              llvm::CodeGenFileType::ObjectFile))
     return llvm::createStringError("the machine has no object files");
   passes.run(*compiled->module);
-  Emitter::Interface &interface = compiled->interface;
-  return Object{bytes.str().str(), std::move(interface.arguments),
-                interface.workspaceBytes, interface.carryBytes,
-                interface.savedBytes};
+  return Object{bytes.str().str(), std::move(compiled->programs)};
 }
 
 llvm::Expected<std::string> emitLlvmIr(ModuleOp module,

@@ -69,28 +69,49 @@ struct Argument {
   int64_t elementBytes() const;
 };
 
-/// A compiled program; the code lives as long as the object.
+/// A buffer that goes from call to call, and where its dense elements of 4
+/// bytes lie in the carry.
+struct Carried {
+  int64_t offset; // in bytes
+  std::vector<int64_t> sizes;
+};
+
+/// What callers of a program's code have to know.
+struct Interface {
+  std::vector<Argument> arguments;
+  int64_t workspaceBytes = 0, carryBytes = 0;
+  /// Of a program that saves its states and of its backward program: bytes for
+  /// each chunk of a sequence.
+  int64_t savedBytes = 0;
+  std::vector<Carried> carried; // all of the carry
+};
+
+/// Compiled programs; the code lives as long as the object.
 class Kernel {
 public:
   virtual ~Kernel() = default;
 
-  const std::vector<Argument> &arguments() const { return argumentList; }
-  int64_t workspaceBytes() const { return workspaceSize; }
-  int64_t carryBytes() const { return carrySize; }
-  /// Of a program that saves its states and of its backward program: bytes for
-  /// each chunk of a sequence.
-  int64_t savedBytes() const { return savedSize; }
-  TrowelKernel *entry() const { return function; }
+  /// In the order of the module.
+  const std::vector<Interface> &programs() const { return interfaces; }
+  const std::vector<TrowelKernel *> &entries() const { return functions; }
+
+  // Of the first program.
+  const std::vector<Argument> &arguments() const {
+    return interfaces.front().arguments;
+  }
+  int64_t workspaceBytes() const { return interfaces.front().workspaceBytes; }
+  int64_t carryBytes() const { return interfaces.front().carryBytes; }
+  int64_t savedBytes() const { return interfaces.front().savedBytes; }
+  TrowelKernel *entry() const { return functions.front(); }
 
 protected:
-  std::vector<Argument> argumentList;
-  int64_t workspaceSize = 0, carrySize = 0, savedSize = 0;
-  TrowelKernel *function = nullptr;
+  std::vector<Interface> interfaces;
+  std::vector<TrowelKernel *> functions;
 };
 
-/// Compiles the module's one `chunk.program`. An error says which operation
-/// this target does not do, or that this machine is not of the kind asked for.
-/// Phases are appended to `timings` if given.
+/// Compiles the module's chunk programs, which share what is equal. An error
+/// says which operation this target does not do, or that this machine is not of
+/// the kind asked for. Phases are appended to `timings` if given.
 ///
 /// A program that `saves` its states has one more argument, `Saved`. The code
 /// writes what chunk i begins with `savedBytes` times i behind its address; the
@@ -99,15 +120,18 @@ llvm::Expected<std::unique_ptr<Kernel>>
 compileForCpu(mlir::ModuleOp module, const CpuOptions &options = {},
               Timings *timings = nullptr);
 
-/// A compiled program as an object file.
+/// Compiled programs as an object file.
 struct Object {
   std::string bytes;
-  std::vector<Argument> arguments;
-  int64_t workspaceBytes = 0, carryBytes = 0, savedBytes = 0;
+  std::vector<Interface> programs; // in the order of the module
 };
 
-/// The same as position-independent code, the entry under the name `symbol`,
-/// with hidden visibility: what links the object may call it, nobody else.
+/// The name of a program's entry in an object file.
+std::string entrySymbol(llvm::StringRef symbol, size_t program);
+
+/// The same as position-independent code, the entries under names made of
+/// `symbol`, with hidden visibility: what links the object may call them,
+/// nobody else.
 llvm::Expected<Object> emitObject(mlir::ModuleOp module,
                                   const CpuOptions &options,
                                   llvm::StringRef symbol);

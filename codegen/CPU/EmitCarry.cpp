@@ -11,14 +11,15 @@ using namespace mlir;
 namespace trowel::cpu {
 
 /// The next place of the carry, for a buffer's content.
-View Emitter::carried(const View &buffer) {
+View Emitter::carry(const View &buffer) {
   View place = buffer;
-  place.base = carry;
+  place.base = carryAddress;
   place.offset = carrySize / 4;
   place.external = true;
   int64_t pitch = 1;
   for (size_t i = place.axes.size(); i-- > 0; pitch *= place.sizes[i])
     place.strides[i] = {pitch, Value()};
+  carried.push_back({carrySize, {buffer.sizes.begin(), buffer.sizes.end()}});
   carrySize += pitch * 4;
   return place;
 }
@@ -35,7 +36,8 @@ void Emitter::emitCarryIn() {
   }
   if (!needed)
     return;
-  position = code.op<LLVM::LoadOp>(code.indexType, carry);
+  position = code.op<LLVM::LoadOp>(code.indexType, carryAddress);
+  carried.push_back({0, {2}});
   carrySize = 8;
   if (isBackward)
     return;
@@ -44,25 +46,28 @@ void Emitter::emitCarryIn() {
   for (auto state : states) {
     if (!state.getHidden())
       continue;
-    View buffer = stateBuffers[state.getNameAttr()], place = carried(buffer);
+    View buffer = stateBuffers[state.getNameAttr()], place = carry(buffer);
     kept.push_back({buffer, place});
     code.ifThen(
         begins, [&] { beginState(state, buffer); },
         [&] { copy(buffer, place); });
   }
   for (auto delay : program.getBody().front().getOps<rec::DelayOp>()) {
-    View tail = tails[delay], place = carried(tail);
+    View tail = tails[delay], place = carry(tail);
     kept.push_back({tail, place});
     copy(tail, place);
   }
-  carrySize = (carrySize + 7) / 8 * 8;
+  if (carrySize % 8 != 0) {
+    carried.push_back({carrySize, {1}}); // is copied as it was
+    carrySize += 4;
+  }
 }
 
 void Emitter::emitCarryOut() {
   if (carrySize == 0 || isBackward)
     return;
   LLVM::StoreOp::create(code.builder, code.location, code.add(position, length),
-                        carry);
+                        carryAddress);
   for (auto &[buffer, place] : kept)
     copy(place, buffer);
 }

@@ -143,14 +143,15 @@ View Emitter::constantView(rec::ConstantOp op) {
     return view;
   }
   DenseElementsAttr floats = toFloats(code, elements);
-  std::string name = "constant_" + std::to_string(liveness.stepOf(op));
-  if (!code.module.lookupSymbol(name)) {
+  std::string global =
+      name + "_constant_" + std::to_string(liveness.stepOf(op));
+  if (!code.module.lookupSymbol(global)) {
     OpBuilder outside = OpBuilder::atBlockBegin(code.module.getBody());
     auto array = LLVM::LLVMArrayType::get(code.realType, floats.size());
     LLVM::GlobalOp::create(outside, code.location, array, /*isConstant=*/true,
-                           LLVM::Linkage::Internal, name, floats);
+                           LLVM::Linkage::Internal, global, floats);
   }
-  Value base = code.op<LLVM::AddressOfOp>(code.pointerType, name);
+  Value base = code.op<LLVM::AddressOfOp>(code.pointerType, global);
   SmallVector<Attribute> names(rec::axesOf(type).begin(),
                                rec::axesOf(type).end());
   return denseView(base, type, code.builder.getArrayAttr(names));

@@ -10,10 +10,10 @@ using namespace mlir;
 
 namespace trowel::cpu {
 
-Emitter::Emitter(chunk::ProgramOp program, ModuleOp target, bool wide)
-    : program(program), code(target, program.getLoc()), kernels(code, wide),
-      parts(code), liveness(program), order(rec::AxisOrder::around(program)),
-      chunkTokens(program.getTokens()),
+Emitter::Emitter(chunk::ProgramOp program, Output &output, std::string name)
+    : program(program), name(std::move(name)), code(output.code),
+      kernels(output.kernels), parts(output.parts), liveness(program),
+      order(rec::AxisOrder::around(program)), chunkTokens(program.getTokens()),
       isBackward(program->hasAttr("backward")) {
   MLIRContext *context = program.getContext();
   token = StringAttr::get(context, "t");
@@ -121,12 +121,12 @@ void Emitter::makeEntry() {
   Type p = code.pointerType, i = code.indexType;
   code.builder.setInsertionPointToEnd(code.module.getBody());
   auto entry =
-      func::FuncOp::create(code.builder, code.location, entryName,
+      func::FuncOp::create(code.builder, code.location, name,
                            code.builder.getFunctionType({p, p, p, i, p}, {}));
   Block *block = entry.addEntryBlock();
   code.builder.setInsertionPointToStart(block);
   Value data = block->getArgument(0), strides = block->getArgument(1);
-  carry = block->getArgument(2);
+  carryAddress = block->getArgument(2);
   length = block->getArgument(3);
   memory = block->getArgument(4);
   auto element = [&](Type type, Value array, size_t n) {

@@ -53,27 +53,31 @@ struct Coefficient {
 };
 using Coefficients = llvm::SmallVector<Coefficient>;
 
+/// What the programs of a module write their code to.
+struct Output {
+  Output(mlir::ModuleOp module, bool wide)
+      : code(module, module.getLoc()), kernels(code, wide), parts(code) {}
+
+  Code code;
+  Kernels kernels;
+  Parts parts;
+};
+
 class Emitter {
   friend class TransitionByTokens;
 
 public:
-  Emitter(chunk::ProgramOp program, mlir::ModuleOp target, bool wide);
+  /// `name`: the entry function's.
+  Emitter(chunk::ProgramOp program, Output &output, std::string name);
 
   /// Writes the entry function; false leaves the reason in `error`.
   bool emit();
 
-  static constexpr llvm::StringLiteral entryName = "trowel_entry";
   static constexpr llvm::StringLiteral savedName = "saved";
 
   std::string error;
-
-  /// What callers of the code have to know.
-  struct Interface {
-    std::vector<Argument> arguments;
-    int64_t workspaceBytes, carryBytes, savedBytes;
-  };
   Interface interface() const {
-    return {arguments, workspace.extent() * 4, carrySize, savedSize};
+    return {arguments, workspace.extent() * 4, carrySize, savedSize, carried};
   }
 
 private:
@@ -282,7 +286,7 @@ private:
   //---------------------------------===//
   void emitCarryIn();
   void emitCarryOut();
-  View carried(const View &buffer);
+  View carry(const View &buffer);
 
   //===--- From the forward program to the backward one (EmitSaved.cpp)
   //---------------------------------===//
@@ -306,9 +310,10 @@ private:
   void emitTransitionByTokens(rec::TransitionGradientOp op);
 
   chunk::ProgramOp program;
-  Code code;
-  Kernels kernels;
-  Parts parts;
+  std::string name;
+  Code &code;
+  Kernels &kernels;
+  Parts &parts;
   Liveness liveness;
   Workspace workspace;
   rec::AxisOrder order;
@@ -317,7 +322,7 @@ private:
 
   // Values of the entry function. `length` counts the call's tokens; `position`
   // is its first one in the sequence.
-  Value carry, length, memory, position;
+  Value carryAddress, length, memory, position;
   std::vector<Argument> arguments;
   std::vector<Tensor> tensors; // as `arguments`
   /// The chunk's first token counted from the call's first, its number of
@@ -330,6 +335,7 @@ private:
   llvm::DenseMap<mlir::Operation *, View> tails;
   /// Buffers and where their content lies in the carry.
   std::vector<std::pair<View, View>> kept;
+  std::vector<Carried> carried;
   int64_t carrySize = 0;
   bool isBackward;
   /// What chunks begin with, each where it lies at the first chunk's.

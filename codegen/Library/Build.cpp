@@ -41,13 +41,12 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
       if (!object)
         return object.takeError();
       built.objects.push_back(std::move(object->bytes));
-      phase.arguments = std::move(object->arguments);
-      phase.carryBytes = object->carryBytes;
-      phase.codes.push_back({nullptr, object->workspaceBytes});
+      addCode(phase, object->programs,
+              std::vector<TrowelKernel *>(object->programs.size()));
     }
   }
-  built.tables = std::make_unique<Tables>(program, std::move(phases),
-                                          std::move(machines));
+  built.tables =
+      std::make_unique<Tables>(program, std::move(phases), std::move(machines));
   built.header = makeHeader(program, *built.tables, version);
   built.description = makeDescription(program, *built.tables, version);
   auto descriptor = emitDescriptor(*built.tables, built.description);

@@ -38,6 +38,8 @@ private:
   Constant *betweens(const ProgramInfo &info);
   Constant *phases(const ProgramInfo &info);
   Constant *arguments(const PhaseInfo &phase);
+  Constant *divisions(const ProgramInfo &info, int64_t phase);
+  Constant *carried(const DivisionInfo &division);
   llvm::Function *declare(const std::string &name, llvm::Type *result,
                           llvm::ArrayRef<llvm::Type *> parameters,
                           bool isVisible);
@@ -108,7 +110,35 @@ Constant *Writer::arguments(const PhaseInfo &phase) {
   for (int64_t i = 0; i < phase.argumentCount; ++i) {
     const ArgumentInfo &x = phase.arguments[i];
     rows.push_back({number(x.role), number(x.tensor), number(x.between),
-                    number(x.state), number(x.at), number(x.sharing)});
+                    number(x.state), number(x.at), number(x.sharing),
+                    number(x.columns)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::carried(const DivisionInfo &division) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < division.carriedCount; ++i) {
+    const CarriedInfo &x = division.carried[i];
+    rows.push_back({number(x.whole), number(x.own), number(x.rows),
+                    number(x.rowBytes), number(x.divided)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::divisions(const ProgramInfo &info, int64_t phase) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.phases[phase].divisionCount; ++i) {
+    const DivisionInfo &x = info.phases[phase].divisions[i];
+    std::vector<Fields> codes;
+    for (int64_t j = 0; j < info.machineCount; ++j)
+      codes.push_back({declare(cpu::entrySymbol(codeSymbol(info.name, phase,
+                                                           info.machines[j]),
+                                                static_cast<size_t>(i)),
+                               builder.getVoidTy(), {}, false),
+                       number(x.codes[j].workspaceBytes)});
+    rows.push_back({number(x.parts), number(x.work), table(codes), carried(x),
+                    number(x.carriedCount)});
   }
   return table(rows);
 }
@@ -117,13 +147,8 @@ Constant *Writer::phases(const ProgramInfo &info) {
   std::vector<Fields> rows;
   for (int64_t i = 0; i < info.phaseCount; ++i) {
     const PhaseInfo &x = info.phases[i];
-    std::vector<Fields> codes;
-    for (int64_t j = 0; j < info.machineCount; ++j)
-      codes.push_back({declare(codeSymbol(info.name, i, info.machines[j]),
-                               builder.getVoidTy(), {}, false),
-                       number(x.codes[j].workspaceBytes)});
-    rows.push_back({arguments(x), number(x.argumentCount), table(codes),
-                    number(x.carryBytes)});
+    rows.push_back({arguments(x), number(x.argumentCount), divisions(info, i),
+                    number(x.divisionCount), number(x.carryBytes)});
   }
   return table(rows);
 }
@@ -183,8 +208,9 @@ void Writer::write(const ProgramInfo &info, const std::string &description) {
 
 // A field that is added to a struct is to be written above, too.
 static_assert(sizeof(TensorInfo) == 9 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
-              sizeof(ArgumentInfo) == 6 * 8 && sizeof(CodeInfo) == 2 * 8 &&
-              sizeof(PhaseInfo) == 4 * 8 && sizeof(ProgramInfo) == 13 * 8);
+              sizeof(ArgumentInfo) == 7 * 8 && sizeof(CodeInfo) == 2 * 8 &&
+              sizeof(CarriedInfo) == 5 * 8 && sizeof(DivisionInfo) == 5 * 8 &&
+              sizeof(PhaseInfo) == 5 * 8 && sizeof(ProgramInfo) == 13 * 8);
 
 } // namespace
 

@@ -16,13 +16,11 @@ InProcess::create(const Program &program, ModuleOp module,
   auto library = std::make_unique<InProcess>();
   std::vector<CompiledPhase> phases;
   for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
+    CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
     auto kernel = cpu::compileForCpu(*single, options, timings);
     if (!kernel)
       return kernel.takeError();
-    CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
-    phase.arguments = (*kernel)->arguments();
-    phase.carryBytes = (*kernel)->carryBytes();
-    phase.codes = {{(*kernel)->entry(), (*kernel)->workspaceBytes()}};
+    addCode(phase, (*kernel)->programs(), (*kernel)->entries());
     library->kernels.push_back(std::move(*kernel));
   }
   library->content = std::make_unique<Tables>(

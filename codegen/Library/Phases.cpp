@@ -3,6 +3,11 @@
 //
 #include "codegen/Library/Phases.h"
 
+#include "codegen/CPU/View.h"
+#include "passes/Chunk/Slices.h"
+
+#include <numeric>
+
 using namespace mlir;
 
 namespace trowel::library {
@@ -21,7 +26,53 @@ CompiledPhase beginPhase(ModuleOp single) {
   CompiledPhase phase;
   phase.reductions = headReductions(program);
   phase.chunkTokens = program.getTokens();
+  phase.divisions.push_back({1, workOf(program), {}, {}});
+  // Whole vectors of columns, so that all are computed as in the whole.
+  for (const Slice &slice : addSlices(single, cpu::lanes))
+    phase.divisions.push_back({slice.parts, workOf(slice.program), {}, {}});
   return phase;
+}
+
+/// The first axis along which a slice has less than the whole; -1 if none.
+static int64_t dividedAxis(const std::vector<int64_t> &whole,
+                           const std::vector<int64_t> &slice) {
+  for (size_t i = 0; i < whole.size(); ++i)
+    if (whole[i] != slice[i])
+      return static_cast<int64_t>(i);
+  return -1;
+}
+
+static std::vector<CarriedInfo> carriedBy(const cpu::Interface &whole,
+                                          const cpu::Interface &slice) {
+  std::vector<CarriedInfo> list;
+  for (size_t i = 0; i < whole.carried.size(); ++i) {
+    const std::vector<int64_t> &sizes = slice.carried[i].sizes;
+    int64_t axis = dividedAxis(whole.carried[i].sizes, sizes);
+    auto middle = sizes.begin() + std::max<int64_t>(axis, 0);
+    auto product = [](auto begin, auto end) {
+      return std::accumulate(begin, end, int64_t(1), std::multiplies<>());
+    };
+    list.push_back({whole.carried[i].offset, slice.carried[i].offset,
+                    product(sizes.begin(), middle),
+                    product(middle, sizes.end()) * 4, axis >= 0});
+  }
+  return list;
+}
+
+void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
+             llvm::ArrayRef<TrowelKernel *> entries) {
+  const cpu::Interface &whole = programs.front();
+  phase.arguments = whole.arguments;
+  phase.carryBytes = whole.carryBytes;
+  phase.columns.clear();
+  for (size_t i = 0; i < whole.arguments.size(); ++i)
+    phase.columns.push_back(dividedAxis(whole.arguments[i].sizes,
+                                        programs.back().arguments[i].sizes));
+  for (size_t i = 0; i < programs.size(); ++i) {
+    phase.divisions[i].codes.push_back(
+        {entries[i], programs[i].workspaceBytes});
+    phase.divisions[i].carried = carriedBy(whole, programs[i]);
+  }
 }
 
 } // namespace trowel::library

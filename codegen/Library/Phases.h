@@ -16,8 +16,13 @@ namespace trowel::library {
 std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
 splitPrograms(mlir::ModuleOp module);
 
-/// What a program says of its phase before it is compiled.
+/// What a program says of its phase before it is compiled. Puts programs for
+/// slices of its columns behind it.
 CompiledPhase beginPhase(mlir::ModuleOp single);
+
+/// Notes what came of the programs for one machine.
+void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
+             llvm::ArrayRef<TrowelKernel *> entries);
 
 } // namespace trowel::library
 

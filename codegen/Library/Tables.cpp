@@ -290,7 +290,7 @@ void Tables::addBetweens() {
       }
 }
 
-ArgumentInfo Tables::argumentOf(const cpu::Argument &argument,
+ArgumentInfo Tables::argumentOf(const cpu::Argument &argument, int64_t columns,
                                 bool isLast) const {
   ArgumentInfo info;
   info.role = roleOf(argument.role);
@@ -299,6 +299,7 @@ ArgumentInfo Tables::argumentOf(const cpu::Argument &argument,
   info.state = -1;
   info.at = -1;
   info.sharing = sharingOf(argument.sharing);
+  info.columns = columns;
   if (info.role == Role::InitialState || info.role == Role::FinalState)
     info.state = entries[find(Role::InitialState, argument.name)].state;
   if (info.role != Role::FinalState)
@@ -313,10 +314,16 @@ ArgumentInfo Tables::argumentOf(const cpu::Argument &argument,
 
 void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
   std::vector<ArgumentInfo> &list = arguments.emplace_back();
-  for (const cpu::Argument &argument : phase.arguments)
-    list.push_back(argumentOf(argument, isLast));
+  for (auto [argument, columns] : llvm::zip(phase.arguments, phase.columns))
+    list.push_back(argumentOf(argument, columns, isLast));
+  std::vector<DivisionInfo> &parts = divisions.emplace_back();
+  for (const CompiledDivision &division : phase.divisions)
+    parts.push_back({division.parts, division.work, division.codes.data(),
+                     division.carried.data(),
+                     static_cast<int64_t>(division.carried.size())});
   phaseInfos.push_back({list.data(), static_cast<int64_t>(list.size()),
-                        phase.codes.data(), phase.carryBytes});
+                        parts.data(), static_cast<int64_t>(parts.size()),
+                        phase.carryBytes});
 }
 
 } // namespace trowel::library

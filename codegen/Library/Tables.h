@@ -16,11 +16,19 @@
 
 namespace trowel::library {
 
+/// Code for slices of the columns.
+struct CompiledDivision {
+  int64_t parts, work;
+  std::vector<CodeInfo> codes; // one for each machine
+  std::vector<CarriedInfo> carried;
+};
+
 /// One of the programs that reductions over heads cut a program into.
 struct CompiledPhase {
   std::vector<cpu::Argument> arguments;
-  std::vector<HeadReduction> reductions; // after it
-  std::vector<CodeInfo> codes;           // one for each machine
+  std::vector<int64_t> columns;            // the axis of each that is divided
+  std::vector<HeadReduction> reductions;   // after it
+  std::vector<CompiledDivision> divisions; // the whole first
   int64_t carryBytes = 0;
   int64_t chunkTokens = 1;
 };
@@ -60,7 +68,8 @@ private:
   void addTensor(TensorEntry entry, std::string layoutValueFirst);
   void addBetweens();
   void addPhase(const CompiledPhase &phase, bool isLast);
-  ArgumentInfo argumentOf(const cpu::Argument &argument, bool isLast) const;
+  ArgumentInfo argumentOf(const cpu::Argument &argument, int64_t columns,
+                          bool isLast) const;
   int64_t findBetween(const std::string &name) const;
   const char *keep(std::string text);
   const int64_t *keep(std::vector<int64_t> numbers);
@@ -74,6 +83,7 @@ private:
   std::deque<std::string> texts;
   std::deque<std::vector<int64_t>> numbers;
   std::deque<std::vector<ArgumentInfo>> arguments;
+  std::deque<std::vector<DivisionInfo>> divisions;
   std::vector<TensorInfo> tensorInfos;
   std::vector<BetweenInfo> betweenInfos;
   std::vector<PhaseInfo> phaseInfos;

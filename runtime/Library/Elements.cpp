@@ -117,10 +117,10 @@ void forEachRow(const View &view, int64_t axis, int64_t offset, int64_t &dense,
                 Body body) {
   if (axis >= view.rank - 1) {
     body(offset, dense);
-    dense += axis < view.rank ? view.extents[axis] : 1;
+    dense += axis < view.rank ? view.extent(axis) : 1;
     return;
   }
-  for (int64_t i = 0; i < view.extents[axis]; ++i)
+  for (int64_t i = 0; i < view.extent(axis); ++i)
     forEachRow(view, axis + 1, offset + i * view.strides[axis], dense, body);
 }
 
@@ -130,7 +130,7 @@ void forEachElement(const View &view, int64_t first, int64_t offset,
                     void *dense, Body body) {
   using Stored = typename Format::Stored;
   bool scalar = first >= view.rank;
-  int64_t length = scalar ? 1 : view.extents[view.rank - 1];
+  int64_t length = scalar ? 1 : view.extent(view.rank - 1);
   int64_t stride = scalar ? 1 : view.strides[view.rank - 1];
   auto *all = reinterpret_cast<Stored *>(view.data);
   int64_t row = 0;

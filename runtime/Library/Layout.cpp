@@ -27,10 +27,13 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
         append(common, tokens * call.size(H) * between.elements);
     places.data[2 * i + 1] = append(common, tokens * units * between.elements);
   }
+  endedPlace = append(common, Checked(call.size(N)) * call.size(H) * 4);
   int64_t workspace = 0, carry = 0, arguments = 0;
   for (int64_t i = 0; i < program.phaseCount; ++i) {
     const PhaseInfo &phase = program.phases[i];
-    workspace = larger(workspace, phase.codes[machine].workspaceBytes);
+    for (int64_t j = 0; j < phase.divisionCount; ++j)
+      workspace =
+          larger(workspace, phase.divisions[j].codes[machine].workspaceBytes);
     carry = larger(carry, phase.carryBytes);
     arguments = larger(arguments, phase.argumentCount);
   }

@@ -25,6 +25,8 @@ public:
   int64_t reduced(int64_t between) const {
     return places.data[2 * between + 1];
   }
+  /// For each sequence and head, how many slices have ended.
+  int64_t ended() const { return endedPlace; }
   int64_t thread(int64_t i) const { return common.get() + i * each.get(); }
 
   int64_t threadBytes() const { return each.get(); }
@@ -38,7 +40,7 @@ private:
   Buffer<int64_t> places;
   int64_t firstState;
   Checked common = 0, each = 0;
-  int64_t carryPlace = 0, addressPlace = 0;
+  int64_t endedPlace = 0, carryPlace = 0, addressPlace = 0;
 };
 
 } // namespace trowel::library

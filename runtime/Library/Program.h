@@ -73,6 +73,8 @@ struct ArgumentInfo {
   /// Of states: which one, and where it goes at boundaries (or -1).
   int64_t state, at;
   Sharing sharing;
+  /// Of a divided program: which of the declared axes has the columns, or -1.
+  int64_t columns;
 };
 
 struct CodeInfo {
@@ -80,10 +82,28 @@ struct CodeInfo {
   int64_t workspaceBytes;
 };
 
+/// Bytes of the carry, where they lie in the whole and in a slice's own. Of
+/// those that are `divided` each slice has its own, `rowBytes` in every row.
+struct CarriedInfo {
+  int64_t whole, own;
+  int64_t rows, rowBytes;
+  int64_t divided;
+};
+
+/// Code for one of `parts` slices of a head's columns.
+struct DivisionInfo {
+  int64_t parts;
+  int64_t work;          // of a slice, compared with other divisions
+  const CodeInfo *codes; // one for each of ProgramInfo::machines
+  const CarriedInfo *carried;
+  int64_t carriedCount;
+};
+
 struct PhaseInfo {
   const ArgumentInfo *arguments; // in the order that the code wants
   int64_t argumentCount;
-  const CodeInfo *codes; // one for each of ProgramInfo::machines
+  const DivisionInfo *divisions; // the first one has one part
+  int64_t divisionCount;
   int64_t carryBytes;
 };
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Threads take items one by one. An item belongs to one thread from its first
-// token to its last, so that bits do not depend on how many there are.
+// token to its last, and a column's arithmetic is the same in every slice, so
+// that bits do not depend on how many threads there are.
 #include "runtime/Library/Run.h"
 
 #include "runtime/Library/Elements.h"
@@ -59,13 +60,25 @@ Run::Run(const ProgramInfo &program, const Call &call, int64_t machine)
 
 //===--- Memory and threads -----------------------------------------------===//
 
+/// As many as there can be items.
+int64_t Run::usefulThreads() const {
+  int64_t parts = 1;
+  for (int64_t i = 0; i < program.phaseCount; ++i) {
+    const PhaseInfo &phase = program.phases[i];
+    for (int64_t j = 0; j < phase.divisionCount; ++j)
+      if (phase.divisions[j].parts > parts)
+        parts = phase.divisions[j].parts;
+  }
+  Checked items = Checked(call.size(N)) * call.size(H) * parts;
+  bool isLess = !items.overflows() && items.get() < mostThreads;
+  return isLess ? items.get() : mostThreads;
+}
+
 int64_t Run::wantedThreads() const {
   int64_t wanted = call.arguments().threads;
   if (wanted == 0)
     wanted = processors();
-  int64_t most = call.size(N) * call.size(H);
-  if (most > mostThreads)
-    most = mostThreads;
+  int64_t most = usefulThreads();
   if (wanted > most)
     wanted = most;
   return wanted < 1 ? 1 : wanted;
@@ -147,9 +160,33 @@ int32_t Run::run() {
   return status;
 }
 
+/// Slices do again what all columns need: the division that takes the least
+/// time if a thread does one item after the other. Less than a chunk for each
+/// sequence is not worth a thread.
+const DivisionInfo &Run::bestDivision() const {
+  const DivisionInfo *best = phase->divisions;
+  if (call.size(B) * call.size(T) < call.size(N) * program.chunkTokens)
+    return *best;
+  double least = 0;
+  for (int64_t i = 0; i < phase->divisionCount; ++i) {
+    const DivisionInfo &candidate = phase->divisions[i];
+    int64_t items = call.size(N) * call.size(H) * candidate.parts;
+    double time = static_cast<double>((items + threads - 1) / threads) *
+                  static_cast<double>(candidate.work);
+    if (i == 0 || time < least) {
+      best = &candidate;
+      least = time;
+    }
+  }
+  return *best;
+}
+
 void Run::runPhase() {
   findStrides();
-  forEach(call.size(N) * call.size(H), &Run::runHead);
+  division = &bestDivision();
+  int64_t heads = call.size(N) * call.size(H);
+  std::memset(memory + layout.ended(), 0, static_cast<size_t>(heads) * 4);
+  forEach(heads * division->parts, &Run::runHead);
   int64_t tokens = call.size(B) * call.size(T);
   int64_t index = phase - program.phases;
   for (int64_t i = 0; i < program.betweenCount; ++i)
@@ -189,10 +226,11 @@ void Run::findStrides() {
 }
 
 void Run::runHead(int64_t item, char *thread) {
-  int64_t sequence = item / call.size(H), head = item % call.size(H);
+  int64_t unit = item / division->parts, slice = item % division->parts;
+  int64_t sequence = unit / call.size(H), head = unit % call.size(H);
   int64_t begin = call.begin(sequence), end = call.end(sequence);
   int64_t i = call.boundariesBefore(begin), last = call.boundariesBefore(end);
-  Part part{sequence, head, begin, end, true, false, i};
+  Part part{sequence, head, slice, begin, end, true, false, i};
   if (call.arguments().flags & TROWEL_POISON_WORKSPACE)
     std::memset(thread, 0xff, static_cast<size_t>(layout.threadBytes()));
   loadCarry(part, thread);
@@ -200,23 +238,52 @@ void Run::runHead(int64_t item, char *thread) {
     part.boundary = i;
     part.end = call.boundary(i);
     runPart(part, thread);
-    storeCarry(call.carryAt(), i, head, thread);
+    if (slice == 0)
+      storeShared(part, thread);
     part.begin = part.end;
     part.isFirst = false;
   }
   part.end = end;
   part.isLast = true;
   runPart(part, thread);
-  storeCarry(call.carryOut(), sequence, head, thread);
+  if (endsLast(part))
+    storeShared(part, thread);
 }
 
 void Run::runPart(const Part &part, char *thread) {
   auto *addresses = reinterpret_cast<void **>(thread + layout.addresses());
   for (int64_t i = 0; i < phase->argumentCount; ++i)
     addresses[i] = addressOf(phase->arguments[i], part, thread);
-  phase->codes[machine].entry(addresses, strides.data, thread + layout.carry(),
-                              part.end - part.begin, thread);
-  storeStates(part, thread);
+  division->codes[machine].entry(addresses, strides.data,
+                                 thread + layout.carry(), part.end - part.begin,
+                                 thread);
+  storeStates(part, thread, true);
+  storeCarry(part, thread, true);
+}
+
+void Run::storeShared(const Part &part, char *thread) {
+  storeStates(part, thread, false);
+  storeCarry(part, thread, false);
+}
+
+bool Run::endsLast(const Part &part) {
+  if (division->parts == 1)
+    return true;
+  auto *ended = reinterpret_cast<int32_t *>(memory + layout.ended());
+  int64_t unit = part.sequence * call.size(H) + part.head;
+  return __atomic_add_fetch(ended + unit, 1, __ATOMIC_ACQ_REL) ==
+         division->parts;
+}
+
+/// A tensor as the part's slice sees it.
+View Run::columnsOf(const ArgumentInfo &argument, const Part &part,
+                    int64_t tensor) const {
+  const View &view = call.tensor(tensor);
+  if (!view.data || !isDivided(argument))
+    return view;
+  int64_t axis = view.rank - program.tensors[tensor].rank + argument.columns;
+  int64_t count = view.extents[axis] / division->parts;
+  return view.slice(axis, part.slice * count, count);
 }
 
 void *Run::addressOf(const ArgumentInfo &argument, const Part &part,
@@ -225,9 +292,11 @@ void *Run::addressOf(const ArgumentInfo &argument, const Part &part,
     return stateBefore(argument, part, thread);
   if (argument.role == Role::FinalState)
     return stateAfter(argument, part, thread);
+  if (argument.role == Role::Output && part.slice > 0 && !isDivided(argument))
+    return nullptr;
   if (argument.between >= 0)
     return betweenOf(argument, part);
-  const View &view = call.tensor(argument.tensor);
+  View view = columnsOf(argument, part, argument.tensor);
   bool unwanted = argument.role == Role::Output &&
                   !call.isFirst(argument.sharing, part.head);
   if (!view.data || unwanted)
@@ -254,7 +323,14 @@ void *Run::betweenOf(const ArgumentInfo &argument, const Part &part) {
                   : sharing == Sharing::Grouped ? call.size(G)
                                                 : 1;
   int64_t unit = part.begin * units + call.unitOf(sharing, part.head);
-  return memory + place + unit * between.elements * 4;
+  int64_t element = unit * between.elements;
+  if (isDivided(argument)) {
+    int64_t columns = 1;
+    for (int64_t i = argument.columns; i < between.rank; ++i)
+      columns *= between.sizes[i];
+    element += columns / division->parts * part.slice;
+  }
+  return memory + place + element * 4;
 }
 
 //===--- States and the carry ---------------------------------------------===//
@@ -272,9 +348,10 @@ static int64_t firstAxis(const ArgumentInfo &argument) {
   return argument.sharing == Sharing::Shared ? 1 : 2;
 }
 
-/// Whether the code may work in the caller's memory.
-static bool isInPlace(const ArgumentInfo &argument, const View &view) {
-  return isDirect(view.type) && view.isDense(firstAxis(argument));
+/// Slices that all have the whole state would write it several times.
+bool Run::isInPlace(const ArgumentInfo &argument, const View &view) const {
+  bool hasOwn = division->parts == 1 || isDivided(argument);
+  return hasOwn && isDirect(view.type) && view.isDense(firstAxis(argument));
 }
 
 void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
@@ -282,7 +359,7 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
   char *held = thread + layout.state(argument.state);
   if (!part.isFirst)
     return held;
-  const View &view = call.tensor(argument.tensor);
+  View view = columnsOf(argument, part, argument.tensor);
   if (!view.data)
     return nullptr;
   int64_t offset = stateOffset(argument, view, part.sequence, part.head);
@@ -292,13 +369,11 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
   return held;
 }
 
-const View *Run::targetOf(const ArgumentInfo &argument,
-                          const Part &part) const {
+View Run::targetOf(const ArgumentInfo &argument, const Part &part) const {
   int64_t tensor = part.isLast ? argument.tensor : argument.at;
   if (tensor < 0 || !call.isFirst(argument.sharing, part.head))
-    return nullptr;
-  const View &view = call.tensor(tensor);
-  return view.data ? &view : nullptr;
+    return View();
+  return columnsOf(argument, part, tensor);
 }
 
 void *Run::stateAfter(const ArgumentInfo &argument, const Part &part,
@@ -306,49 +381,78 @@ void *Run::stateAfter(const ArgumentInfo &argument, const Part &part,
   char *held = thread + layout.state(argument.state);
   if (!part.isLast)
     return held;
-  const View *view = targetOf(argument, part);
-  if (!view)
+  View view = targetOf(argument, part);
+  if (!view.data)
     return nullptr;
-  return isInPlace(argument, *view)
-             ? view->at(stateOffset(argument, *view, part.sequence, part.head))
+  return isInPlace(argument, view)
+             ? view.at(stateOffset(argument, view, part.sequence, part.head))
              : held;
 }
 
 /// Takes the states to where the code could not put them.
-void Run::storeStates(const Part &part, char *thread) {
+void Run::storeStates(const Part &part, char *thread, bool divided) {
   for (int64_t i = 0; i < phase->argumentCount; ++i) {
     const ArgumentInfo &argument = phase->arguments[i];
-    if (argument.role != Role::FinalState)
+    if (argument.role != Role::FinalState || isDivided(argument) != divided)
       continue;
-    const View *view = targetOf(argument, part);
-    if (!view || (part.isLast && isInPlace(argument, *view)))
+    View view = targetOf(argument, part);
+    if (!view.data || (part.isLast && isInPlace(argument, view)))
       continue;
     int64_t row = part.isLast ? part.sequence : part.boundary;
-    store(*view, firstAxis(argument),
-          stateOffset(argument, *view, row, part.head),
+    store(view, firstAxis(argument),
+          stateOffset(argument, view, row, part.head),
           thread + layout.state(argument.state));
   }
 }
 
-void Run::loadCarry(const Part &part, char *thread) {
-  size_t bytes = static_cast<size_t>(phase->carryBytes);
-  char *to = thread + layout.carry();
-  const View &view = call.carryIn();
-  if (view.data)
-    std::memcpy(to,
-                view.at(part.sequence * view.strides[0] +
-                        part.head * view.strides[1] + carryBefore),
-                bytes);
-  else
-    std::memset(to, 0, bytes);
+/// Where a head's carry of this phase lies.
+char *Run::carryOf(const View &view, int64_t row, int64_t head) const {
+  return view.at(row * view.strides[0] + head * view.strides[1] + carryBefore);
 }
 
-void Run::storeCarry(const View &view, int64_t row, int64_t head,
-                     char *thread) {
-  if (view.data)
-    std::memcpy(
-        view.at(row * view.strides[0] + head * view.strides[1] + carryBefore),
-        thread + layout.carry(), static_cast<size_t>(phase->carryBytes));
+/// Calls `copy(bytes of the whole carry, bytes of the slice's own, how many)`.
+template <typename Copy>
+static void forEachCarried(const CarriedInfo &carried,
+                           const DivisionInfo &division, int64_t slice,
+                           Copy copy) {
+  int64_t pitch = carried.rowBytes, first = carried.whole;
+  if (carried.divided) {
+    first += slice * pitch;
+    pitch *= division.parts;
+  }
+  for (int64_t i = 0; i < carried.rows; ++i)
+    copy(first + i * pitch, carried.own + i * carried.rowBytes,
+         static_cast<size_t>(carried.rowBytes));
+}
+
+void Run::loadCarry(const Part &part, char *thread) {
+  char *own = thread + layout.carry();
+  const View &view = call.carryIn();
+  if (!view.data) {
+    std::memset(own, 0, static_cast<size_t>(phase->carryBytes));
+    return;
+  }
+  const char *whole = carryOf(view, part.sequence, part.head);
+  for (int64_t i = 0; i < division->carriedCount; ++i)
+    forEachCarried(division->carried[i], *division, part.slice,
+                   [&](int64_t from, int64_t to, size_t bytes) {
+                     std::memcpy(own + to, whole + from, bytes);
+                   });
+}
+
+void Run::storeCarry(const Part &part, char *thread, bool divided) {
+  const View &view = part.isLast ? call.carryOut() : call.carryAt();
+  if (!view.data)
+    return;
+  const char *own = thread + layout.carry();
+  char *whole =
+      carryOf(view, part.isLast ? part.sequence : part.boundary, part.head);
+  for (int64_t i = 0; i < division->carriedCount; ++i)
+    if ((division->carried[i].divided != 0) == divided)
+      forEachCarried(division->carried[i], *division, part.slice,
+                     [&](int64_t to, int64_t from, size_t bytes) {
+                       std::memcpy(whole + to, own + from, bytes);
+                     });
 }
 
 //===--- Reductions over heads --------------------------------------------===//

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A checked call, run: phase by phase, in each an item of work for every
-// sequence and head.
+// sequence and head, or for every slice of a head's columns.
 #ifndef TROWEL_RUNTIME_LIBRARY_RUN_H
 #define TROWEL_RUNTIME_LIBRARY_RUN_H
 
@@ -24,15 +24,17 @@ private:
   /// What lies between two boundaries of one head's sequence. Tokens count
   /// through all rows.
   struct Part {
-    int64_t sequence, head, begin, end;
+    int64_t sequence, head, slice, begin, end;
     bool isFirst, isLast;
     int64_t boundary; // the one at its end, if it is not the last
   };
   using Work = void (Run::*)(int64_t item, char *thread);
 
+  int64_t usefulThreads() const;
   int64_t wantedThreads() const;
   int32_t findMemory(void *&own);
   void runPhase();
+  const DivisionInfo &bestDivision() const;
   void findStrides();
   /// Calls `work` for every item in [0, count).
   void forEach(int64_t count, Work work);
@@ -40,19 +42,35 @@ private:
 
   void runHead(int64_t item, char *thread);
   void runPart(const Part &part, char *thread);
+  /// Whether each slice has a part of the argument, not all of them the same.
+  bool isDivided(const ArgumentInfo &argument) const {
+    return division->parts > 1 && argument.columns >= 0;
+  }
+  /// Whether the part's slice is the last of its head to end. That one stores
+  /// what all of them have for the next call: it may lie where this call's own
+  /// beginning did.
+  bool endsLast(const Part &part);
+  void storeShared(const Part &part, char *thread);
+  View columnsOf(const ArgumentInfo &argument, const Part &part,
+                 int64_t tensor) const;
   void *addressOf(const ArgumentInfo &argument, const Part &part, char *thread);
   void *betweenOf(const ArgumentInfo &argument, const Part &part);
   void *stateBefore(const ArgumentInfo &argument, const Part &part,
                     char *thread);
   void *stateAfter(const ArgumentInfo &argument, const Part &part,
                    char *thread);
-  void storeStates(const Part &part, char *thread);
-  /// Where a state goes at the part's end; null if nobody wants it there.
-  const View *targetOf(const ArgumentInfo &argument, const Part &part) const;
+  /// What is divided among the slices, or what is not.
+  void storeStates(const Part &part, char *thread, bool divided);
+  /// Where a state goes at the part's end; without data if nobody wants it
+  /// there.
+  View targetOf(const ArgumentInfo &argument, const Part &part) const;
+  /// Whether the code may work in the caller's memory.
+  bool isInPlace(const ArgumentInfo &argument, const View &view) const;
   int64_t stateOffset(const ArgumentInfo &argument, const View &view,
                       int64_t row, int64_t head) const;
   void loadCarry(const Part &part, char *thread);
-  void storeCarry(const View &view, int64_t row, int64_t head, char *thread);
+  void storeCarry(const Part &part, char *thread, bool divided);
+  char *carryOf(const View &view, int64_t row, int64_t head) const;
 
   void reduceTokens(int64_t item, char *thread);
   void reduce(const BetweenInfo &between, int64_t index, int64_t begin,
@@ -67,6 +85,7 @@ private:
   int64_t threads = 1;
 
   const PhaseInfo *phase = nullptr;
+  const DivisionInfo *division = nullptr;
   int64_t carryBefore = 0; // bytes of earlier phases
   Work work = nullptr;
   int64_t items = 0;

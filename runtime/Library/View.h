@@ -35,9 +35,23 @@ struct View {
   /// In elements; of states in the declared order, whichever the caller has.
   int64_t *extents = nullptr, *strides = nullptr;
   char *data = nullptr; // the first element
+  /// Of a slice: the axis that has fewer positions than `extents` says.
+  int64_t slicedAxis = -1, slicedExtent = 0;
   /// The bytes that belong to it: [low, high). Both 0: none.
   uintptr_t low = 0, high = 0;
 
+  int64_t extent(int64_t axis) const {
+    return axis == slicedAxis ? slicedExtent : extents[axis];
+  }
+  /// So many positions of an axis, from `first` on.
+  View slice(int64_t axis, int64_t first, int64_t count) const {
+    View part = *this;
+    if (data)
+      part.data = at(first * strides[axis]);
+    part.slicedAxis = axis;
+    part.slicedExtent = count;
+    return part;
+  }
   bool isEmpty() const {
     for (int64_t i = 0; i < rank; ++i)
       if (extents[i] == 0)
@@ -47,8 +61,8 @@ struct View {
   /// Whether the axes from `first` on lie as in a dense tensor.
   bool isDense(int64_t first) const {
     int64_t dense = 1;
-    for (int64_t i = rank; i-- > first; dense *= extents[i])
-      if (extents[i] != 1 && strides[i] != dense)
+    for (int64_t i = rank; i-- > first; dense *= extent(i))
+      if (extent(i) != 1 && strides[i] != dense)
         return false;
     return true;
   }

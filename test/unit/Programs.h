@@ -44,14 +44,17 @@ inline std::vector<std::string> allPrograms() {
   return files;
 }
 
-/// The attentions of a file, with small sizes, that the checker accepts.
-inline std::vector<Program> checkedPrograms(const std::string &file) {
+using SizesOf = CheckOptions (*)(const syntax::Attention &);
+
+/// The attentions of a file that the checker accepts, with small sizes.
+inline std::vector<Program> checkedPrograms(const std::string &file,
+                                            SizesOf sizes = smallSizes) {
   SourceFile source{file,
                     readFile(std::string(TROWEL_SOURCE_DIR) + "/" + file)};
   ParseResult parsed = parse(source);
   std::vector<Program> programs;
   for (const syntax::Attention &attention : parsed.file.attentions) {
-    CheckResult result = check(parsed.file, attention, smallSizes(attention));
+    CheckResult result = check(parsed.file, attention, sizes(attention));
     if (result.program)
       programs.push_back(*result.program);
   }

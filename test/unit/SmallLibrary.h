@@ -37,38 +37,41 @@ enum Tensors {
   tensor_count
 };
 
-inline void kernel(void *const *data, const int64_t *strides, void *carry,
-                   int64_t tokens, void *workspace) {
+/// `columns`: of V, one or all.
+template <int64_t columns>
+void kernel(void *const *data, const int64_t *strides, void *carry,
+            int64_t tokens, void *workspace) {
   auto in = [&](int i) { return static_cast<const float *>(data[i]); };
   auto out = [&](int i) { return static_cast<float *>(data[i]); };
   const float *x = in(0), *v = in(1), *c = in(2), *w = in(3);
   const float *initialS = in(4), *initialZ = in(5);
   float *finalS = out(6), *finalZ = out(7), *o = out(8), *z = out(9);
   auto *count = static_cast<int64_t *>(carry);
-  auto *S = static_cast<float *>(workspace), *Z = S + K * V;
-  for (int64_t i = 0; i < K * V; ++i)
+  auto *S = static_cast<float *>(workspace), *Z = S + K * columns;
+  for (int64_t i = 0; i < K * columns; ++i)
     S[i] = initialS ? initialS[i] : 0;
   for (int64_t k = 0; k < K; ++k)
     Z[k] = initialZ ? initialZ[k] : 1;
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t k = 0; k < K; ++k)
-      for (int64_t i = 0; i < V; ++i) {
-        S[k * V + i] *= 0.5f;
-        S[k * V + i] += w[k] * x[t * strides[0] + k] * v[t * strides[1] + i];
+      for (int64_t i = 0; i < columns; ++i) {
+        S[k * columns + i] *= 0.5f;
+        S[k * columns + i] +=
+            w[k] * x[t * strides[0] + k] * v[t * strides[1] + i];
       }
     for (int64_t k = 0; k < K; ++k)
       Z[k] += c[t * strides[2]];
-    for (int64_t i = 0; o && i < V; ++i) {
+    for (int64_t i = 0; o && i < columns; ++i) {
       float sum = static_cast<float>(count[0]);
       for (int64_t k = 0; k < K; ++k)
-        sum += x[t * strides[0] + k] * S[k * V + i];
+        sum += x[t * strides[0] + k] * S[k * columns + i];
       o[t * strides[3] + i] = sum;
     }
     for (int64_t k = 0; z && k < K; ++k)
       z[t * strides[4] + k] = Z[k];
     ++count[0];
   }
-  for (int64_t i = 0; finalS && i < K * V; ++i)
+  for (int64_t i = 0; finalS && i < K * columns; ++i)
     finalS[i] = S[i];
   for (int64_t k = 0; finalZ && k < K; ++k)
     finalZ[k] = Z[k];
@@ -105,19 +108,23 @@ inline const library::ProgramInfo &program() {
        Sharing::Shared, 1, 1, sizesK},
   };
   static const ArgumentInfo arguments[] = {
-      {Role::Input, in_x, -1, -1, -1, Sharing::Head},
-      {Role::Input, in_v, -1, -1, -1, Sharing::Grouped},
-      {Role::Input, in_c, -1, -1, -1, Sharing::Shared},
-      {Role::Param, param_w, -1, -1, -1, Sharing::Head},
-      {Role::InitialState, state_in_S, -1, 0, -1, Sharing::Head},
-      {Role::InitialState, state_in_Z, -1, 1, -1, Sharing::Shared},
-      {Role::FinalState, state_out_S, -1, 0, state_at_S, Sharing::Head},
-      {Role::FinalState, state_out_Z, -1, 1, state_at_Z, Sharing::Shared},
-      {Role::Output, out_o, -1, -1, -1, Sharing::Head},
-      {Role::Output, out_z, -1, -1, -1, Sharing::Shared},
+      {Role::Input, in_x, -1, -1, -1, Sharing::Head, -1},
+      {Role::Input, in_v, -1, -1, -1, Sharing::Grouped, 0},
+      {Role::Input, in_c, -1, -1, -1, Sharing::Shared, -1},
+      {Role::Param, param_w, -1, -1, -1, Sharing::Head, -1},
+      {Role::InitialState, state_in_S, -1, 0, -1, Sharing::Head, 1},
+      {Role::InitialState, state_in_Z, -1, 1, -1, Sharing::Shared, -1},
+      {Role::FinalState, state_out_S, -1, 0, state_at_S, Sharing::Head, 1},
+      {Role::FinalState, state_out_Z, -1, 1, state_at_Z, Sharing::Shared, -1},
+      {Role::Output, out_o, -1, -1, -1, Sharing::Head, 0},
+      {Role::Output, out_z, -1, -1, -1, Sharing::Shared, -1},
   };
-  static const CodeInfo codes[] = {{kernel, (K * V + K) * 4}};
-  static const PhaseInfo phases[] = {{arguments, 10, codes, 8}};
+  static const CodeInfo whole[] = {{kernel<V>, (K * V + K) * 4}};
+  static const CodeInfo slice[] = {{kernel<1>, (K + K) * 4}};
+  static const CarriedInfo carried[] = {{0, 0, 1, 8, false}};
+  static const DivisionInfo divisions[] = {{1, 5, whole, carried, 1},
+                                           {V, 2, slice, carried, 1}};
+  static const PhaseInfo phases[] = {{arguments, 10, divisions, 2, 8}};
   static const int64_t stateElements[] = {K * V, K};
   static const Machine machines[] = {Machine::Host};
   static const ProgramInfo info = {"small",

@@ -49,9 +49,11 @@ int main(int argc, char **argv) {
   std::printf("compile %.1f ms:", now() - start);
   for (const cpu::Timing &timing : timings)
     std::printf(" %s %.1f", timing.name.c_str(), timing.milliseconds);
-  std::printf("\nworkspace %lld KB\n",
-              static_cast<long long>(
-                  code->tables().info().phases->codes->workspaceBytes / 1024));
+  std::printf(
+      "\nworkspace %lld KB\n",
+      static_cast<long long>(
+          code->tables().info().phases->divisions->codes->workspaceBytes /
+          1024));
   Batch batch;
   batch.tokens = std::atoll(argv[2]);
   batch.heads = std::atoll(argv[3]);

@@ -529,9 +529,10 @@ TEST(CpuObjects, NeedNothingButTheirCaller) {
     auto object = cpu::emitObject(*derived.module, options, "some_name");
     ASSERT_TRUE(static_cast<bool>(object))
         << llvm::toString(object.takeError());
-    EXPECT_EQ(object->arguments.size(), 8u);
-    EXPECT_GT(object->workspaceBytes, 0);
-    EXPECT_EQ(object->carryBytes, 0);
+    ASSERT_EQ(object->programs.size(), 1u);
+    EXPECT_EQ(object->programs[0].arguments.size(), 8u);
+    EXPECT_GT(object->programs[0].workspaceBytes, 0);
+    EXPECT_EQ(object->programs[0].carryBytes, 0);
     auto file = llvm::cantFail(llvm::object::ObjectFile::createObjectFile(
         llvm::MemoryBufferRef(object->bytes, "object")));
     std::set<std::string> defined, undefined;

@@ -385,6 +385,36 @@ TEST(LibraryCalls, ThreadsDoNotMatter) {
 }
 
 /// A host that runs the work on threads of its own, or not at all.
+/// One slice of a head after the other: what the first leaves to the next call
+/// must not be what the second begins with.
+TEST(LibraryCalls, AHeadThatIsDividedMayBeUpdatedInPlace) {
+  Sizes sizes{1, 11, 1, 1};
+  Case whole(sizes), divided(sizes);
+  HostCall host(tensor_count);
+  auto callInPlace = [&](Case &test) {
+    test.fill(host);
+    host.tensors[state_out_S] = host.tensors[state_in_S];
+    host.call.carry_in = host.call.carry_out;
+    std::memset(test.carry.bytes.data(), 0, test.carry.bytes.size());
+    for (int i = 0; i < 2; ++i)
+      expectSuccess(host.call);
+  };
+  host.call.threads = 1;
+  callInPlace(whole);
+  host.call.threads = 64;
+  int32_t most = 0;
+  host.call.parallel_for = [](void *most, int32_t count,
+                              void (*)(void *, int32_t), void *) {
+    *static_cast<int32_t *>(most) = count;
+  };
+  host.call.parallel_for_host = &most;
+  callInPlace(divided);
+  EXPECT_EQ(most, V);
+  EXPECT_TRUE(divided.S0 == whole.S0);
+  EXPECT_TRUE(divided.sameResults(whole));
+  EXPECT_EQ(*whole.carry.as<int64_t>(), 22);
+}
+
 TEST(LibraryCalls, TheHostMayRunTheWork) {
   Case one({});
   HostCall host(tensor_count);
