@@ -28,21 +28,31 @@ static cpu::CpuOptions optionsFor(Machine machine) {
 }
 
 llvm::Expected<Built> build(const Program &program, ModuleOp module,
-                            std::vector<Machine> machines,
+                            ModuleOp step, std::vector<Machine> machines,
                             const std::string &version) {
   Built built;
   std::vector<CompiledPhase> phases;
-  for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
-    auto number = static_cast<int64_t>(phases.size());
-    CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
+  std::vector<OwningOpRef<ModuleOp>> singles = splitPrograms(module),
+                                     steps = splitPrograms(step);
+  for (size_t i = 0; i < singles.size(); ++i) {
+    auto number = static_cast<int64_t>(i);
+    CompiledPhase &phase = phases.emplace_back(beginPhase(*singles[i]));
     for (Machine machine : machines) {
-      auto object = cpu::emitObject(*single, optionsFor(machine),
+      auto object = cpu::emitObject(*singles[i], optionsFor(machine),
                                     codeSymbol(program.name, number, machine));
       if (!object)
         return object.takeError();
       built.objects.push_back(std::move(object->bytes));
       addCode(phase, object->programs,
               std::vector<TrowelKernel *>(object->programs.size()));
+      auto token =
+          cpu::emitObject(*steps[i], optionsFor(machine),
+                          codeSymbol(program.name, number, machine, true));
+      if (!token)
+        return token.takeError();
+      built.objects.push_back(std::move(token->bytes));
+      if (llvm::Error error = addStep(phase, token->programs.front(), nullptr))
+        return std::move(error);
     }
   }
   built.tables =

@@ -20,10 +20,10 @@ struct Built {
   std::unique_ptr<Tables> tables;
 };
 
-/// Code for every machine of `machines`, the best first. `version` is the
-/// compiler's.
+/// Code for every machine of `machines`, the best first, from chunk programs
+/// and from those of one token a chunk. `version` is the compiler's.
 llvm::Expected<Built> build(const Program &program, mlir::ModuleOp module,
-                            std::vector<Machine> machines,
+                            mlir::ModuleOp step, std::vector<Machine> machines,
                             const std::string &version);
 
 } // namespace trowel::library

@@ -98,16 +98,18 @@ std::string makeDescription(const Program &program, const Tables &tables,
     tensors.push_back(describe(entry));
   for (Machine machine : tables.machines())
     targets.push_back(std::string("x86-64-") + nameOf(machine));
-  llvm::json::Object object{{"name", program.name},
-                            {"comment", program.comment},
-                            {"abi", TROWEL_ABI_VERSION},
-                            {"trowel", version},
-                            {"targets", std::move(targets)},
-                            {"functions", llvm::json::Array{"forward"}},
-                            {"sizes", std::move(sizes)},
-                            {"chunk_tokens", tables.info().chunkTokens},
-                            {"carry_bytes", tables.info().carryBytes},
-                            {"tensors", std::move(tensors)}};
+  llvm::json::Object object{
+      {"name", program.name},
+      {"comment", program.comment},
+      {"abi", TROWEL_ABI_VERSION},
+      {"trowel", version},
+      {"targets", std::move(targets)},
+      {"functions", llvm::json::Array{"forward", "step", "verify", "commit"}},
+      {"sizes", std::move(sizes)},
+      {"chunk_tokens", tables.info().chunkTokens},
+      {"carry_bytes", tables.info().carryBytes},
+      {"draft_tokens", TROWEL_DRAFT_TOKENS},
+      {"tensors", std::move(tensors)}};
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::formatv("{0}", llvm::json::Value(std::move(object)));

@@ -38,7 +38,10 @@ private:
   Constant *betweens(const ProgramInfo &info);
   Constant *phases(const ProgramInfo &info);
   Constant *arguments(const PhaseInfo &phase);
+  Fields division(const ProgramInfo &info, const DivisionInfo &division,
+                  const std::function<std::string(Machine)> &symbol);
   Constant *divisions(const ProgramInfo &info, int64_t phase);
+  Constant *step(const ProgramInfo &info, int64_t phase);
   Constant *carried(const DivisionInfo &division);
   llvm::Function *declare(const std::string &name, llvm::Type *result,
                           llvm::ArrayRef<llvm::Type *> parameters,
@@ -126,21 +129,33 @@ Constant *Writer::carried(const DivisionInfo &division) {
   return table(rows);
 }
 
+/// `symbol`: what its code for a machine is called.
+Fields Writer::division(const ProgramInfo &info, const DivisionInfo &x,
+                        const std::function<std::string(Machine)> &symbol) {
+  std::vector<Fields> codes;
+  for (int64_t i = 0; i < info.machineCount; ++i)
+    codes.push_back(
+        {declare(symbol(info.machines[i]), builder.getVoidTy(), {}, false),
+         number(x.codes[i].workspaceBytes)});
+  return {number(x.parts), number(x.work), table(codes), carried(x),
+          number(x.carriedCount)};
+}
+
 Constant *Writer::divisions(const ProgramInfo &info, int64_t phase) {
   std::vector<Fields> rows;
-  for (int64_t i = 0; i < info.phases[phase].divisionCount; ++i) {
-    const DivisionInfo &x = info.phases[phase].divisions[i];
-    std::vector<Fields> codes;
-    for (int64_t j = 0; j < info.machineCount; ++j)
-      codes.push_back({declare(cpu::entrySymbol(codeSymbol(info.name, phase,
-                                                           info.machines[j]),
-                                                static_cast<size_t>(i)),
-                               builder.getVoidTy(), {}, false),
-                       number(x.codes[j].workspaceBytes)});
-    rows.push_back({number(x.parts), number(x.work), table(codes), carried(x),
-                    number(x.carriedCount)});
-  }
+  for (int64_t i = 0; i < info.phases[phase].divisionCount; ++i)
+    rows.push_back(
+        division(info, info.phases[phase].divisions[i], [&](Machine machine) {
+          return cpu::entrySymbol(codeSymbol(info.name, phase, machine),
+                                  static_cast<size_t>(i));
+        }));
   return table(rows);
+}
+
+Constant *Writer::step(const ProgramInfo &info, int64_t phase) {
+  return table({division(info, *info.phases[phase].step, [&](Machine machine) {
+    return cpu::entrySymbol(codeSymbol(info.name, phase, machine, true), 0);
+  })});
 }
 
 Constant *Writer::phases(const ProgramInfo &info) {
@@ -148,7 +163,8 @@ Constant *Writer::phases(const ProgramInfo &info) {
   for (int64_t i = 0; i < info.phaseCount; ++i) {
     const PhaseInfo &x = info.phases[i];
     rows.push_back({arguments(x), number(x.argumentCount), divisions(info, i),
-                    number(x.divisionCount), number(x.carryBytes)});
+                    number(x.divisionCount), step(info, i),
+                    number(x.carryBytes)});
   }
   return table(rows);
 }
@@ -191,6 +207,9 @@ void Writer::write(const ProgramInfo &info, const std::string &description) {
         number(info.phaseCount), machines(info), number(info.machineCount),
         number(info.chunkTokens), number(info.carryBytes)}});
   forwardTo(name + "_forward", "trowel_library_forward", program, 1);
+  forwardTo(name + "_step", "trowel_library_step", program, 1);
+  forwardTo(name + "_verify", "trowel_library_verify", program, 1);
+  forwardTo(name + "_commit", "trowel_library_commit", program, 1);
   forwardTo(name + "_workspace_size", "trowel_library_workspace_size", program,
             2);
   llvm::Function *describe =
@@ -210,13 +229,14 @@ void Writer::write(const ProgramInfo &info, const std::string &description) {
 static_assert(sizeof(TensorInfo) == 9 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
               sizeof(ArgumentInfo) == 7 * 8 && sizeof(CodeInfo) == 2 * 8 &&
               sizeof(CarriedInfo) == 5 * 8 && sizeof(DivisionInfo) == 5 * 8 &&
-              sizeof(PhaseInfo) == 5 * 8 && sizeof(ProgramInfo) == 13 * 8);
+              sizeof(PhaseInfo) == 6 * 8 && sizeof(ProgramInfo) == 13 * 8);
 
 } // namespace
 
 std::string codeSymbol(const std::string &program, int64_t phase,
-                       Machine machine) {
-  return program + ".phase" + std::to_string(phase) + "." + nameOf(machine);
+                       Machine machine, bool isStep) {
+  return program + ".phase" + std::to_string(phase) + "." + nameOf(machine) +
+         (isStep ? ".step" : "");
 }
 
 llvm::Expected<std::string> emitDescriptor(const Tables &tables,

@@ -14,7 +14,7 @@ namespace trowel::library {
 
 /// What the code of a phase for a machine is called.
 std::string codeSymbol(const std::string &program, int64_t phase,
-                       Machine machine);
+                       Machine machine, bool isStep = false);
 
 /// The object's bytes. `description` is what NAME_describe returns.
 llvm::Expected<std::string> emitDescriptor(const Tables &tables,

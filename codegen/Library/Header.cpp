@@ -37,8 +37,8 @@ std::string makeHeader(const Program &program, const Tables &tables,
         "/* Places in trowel_call.tensors. */\nenum {\n";
   for (const TensorEntry &entry : tables.tensors())
     os << "  " << name << "_" << entry.symbol << ", /* "
-       << sema::print(entry.dtype) << " " << entry.layout
-       << nullOf(entry.role) << " */\n";
+       << sema::print(entry.dtype) << " " << entry.layout << nullOf(entry.role)
+       << " */\n";
   os << "  " << name << "_tensor_count\n};\n\nenum {\n";
   for (const auto &[size, value] : program.sizes)
     os << "  " << name << "_size_" << size << " = " << value << ",\n";
@@ -46,6 +46,9 @@ std::string makeHeader(const Program &program, const Tables &tables,
      << ",\n  " << name << "_carry_bytes = " << tables.info().carryBytes
      << "\n};\n\n"
      << "int32_t " << name << "_forward(const trowel_call *call);\n"
+     << "int32_t " << name << "_step(const trowel_call *call);\n"
+     << "int32_t " << name << "_verify(const trowel_call *call);\n"
+     << "int32_t " << name << "_commit(const trowel_call *call);\n"
      << "int32_t " << name
      << "_workspace_size(const trowel_call *call, size_t *bytes);\n"
      << "const char *" << name << "_describe(void);\n"

@@ -12,7 +12,8 @@ namespace trowel::library {
 
 llvm::Expected<std::unique_ptr<InProcess>>
 InProcess::create(const Program &program, ModuleOp module,
-                  const cpu::CpuOptions &options, cpu::Timings *timings) {
+                  const cpu::CpuOptions &options, cpu::Timings *timings,
+                  ModuleOp step) {
   auto library = std::make_unique<InProcess>();
   std::vector<CompiledPhase> phases;
   for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
@@ -23,6 +24,17 @@ InProcess::create(const Program &program, ModuleOp module,
     addCode(phase, (*kernel)->programs(), (*kernel)->entries());
     library->kernels.push_back(std::move(*kernel));
   }
+  auto phase = phases.begin();
+  for (OwningOpRef<ModuleOp> &single :
+       step ? splitPrograms(step) : std::vector<OwningOpRef<ModuleOp>>()) {
+    auto kernel = cpu::compileForCpu(*single, options, timings);
+    if (!kernel)
+      return kernel.takeError();
+    if (llvm::Error error = addStep(*phase++, (*kernel)->programs().front(),
+                                    (*kernel)->entry()))
+      return std::move(error);
+    library->kernels.push_back(std::move(*kernel));
+  }
   library->content = std::make_unique<Tables>(
       program, std::move(phases), std::vector<Machine>{Machine::Host});
   return std::move(library);
@@ -30,6 +42,18 @@ InProcess::create(const Program &program, ModuleOp module,
 
 int32_t InProcess::forward(const trowel_call &call) const {
   return trowel_library_forward(&content->info(), &call);
+}
+
+int32_t InProcess::step(const trowel_call &call) const {
+  return trowel_library_step(&content->info(), &call);
+}
+
+int32_t InProcess::verify(const trowel_call &call) const {
+  return trowel_library_verify(&content->info(), &call);
+}
+
+int32_t InProcess::commit(const trowel_call &call) const {
+  return trowel_library_commit(&content->info(), &call);
 }
 
 int32_t InProcess::call(const Batch &batch, const TensorMap &arguments,

@@ -17,13 +17,18 @@ namespace trowel::library {
 class InProcess {
 public:
   /// Compiles the chunk programs of the module, which were made of `program`.
-  /// An error says which operation the target does not do.
+  /// An error says which operation the target does not do. With `step`, the
+  /// same with one token a chunk, there are step, verify and commit.
   static llvm::Expected<std::unique_ptr<InProcess>>
   create(const Program &program, mlir::ModuleOp module,
-         const cpu::CpuOptions &options = {}, cpu::Timings *timings = nullptr);
+         const cpu::CpuOptions &options = {}, cpu::Timings *timings = nullptr,
+         mlir::ModuleOp step = {});
 
   const Tables &tables() const { return *content; }
   int32_t forward(const trowel_call &call) const;
+  int32_t step(const trowel_call &call) const;
+  int32_t verify(const trowel_call &call) const;
+  int32_t commit(const trowel_call &call) const;
   /// The same with tensors by name.
   int32_t call(const Batch &batch, const TensorMap &arguments,
                const CallOptions &options, CallResults &results) const;

@@ -75,4 +75,23 @@ void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
   }
 }
 
+llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
+                    TrowelKernel *entry) {
+  auto same = [](const cpu::Argument &a, const cpu::Argument &b) {
+    return a.role == b.role && a.name == b.name && a.sizes == b.sizes;
+  };
+  std::vector<CarriedInfo> carried = carriedBy(interface, interface);
+  auto sameBytes = [](const CarriedInfo &a, const CarriedInfo &b) {
+    return a.whole == b.whole && a.rowBytes == b.rowBytes;
+  };
+  if (interface.carryBytes != phase.carryBytes ||
+      !llvm::equal(carried, phase.divisions.front().carried, sameBytes) ||
+      !llvm::equal(interface.arguments, phase.arguments, same))
+    return llvm::createStringError(
+        "the code for one token is not called as that for chunks");
+  phase.step.codes.push_back({entry, interface.workspaceBytes});
+  phase.step.carried = std::move(carried);
+  return llvm::Error::success();
+}
+
 } // namespace trowel::library

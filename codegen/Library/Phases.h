@@ -24,6 +24,11 @@ CompiledPhase beginPhase(mlir::ModuleOp single);
 void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
              llvm::ArrayRef<TrowelKernel *> entries);
 
+/// Adds code that goes token by token. It is called as the phase's chunked code
+/// is, and the carry of either is the other's: an error if they differ in that.
+llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
+                    TrowelKernel *entry);
+
 } // namespace trowel::library
 
 #endif // TROWEL_CODEGEN_LIBRARY_PHASES_H

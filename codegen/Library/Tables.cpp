@@ -317,12 +317,19 @@ void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
   for (auto [argument, columns] : llvm::zip(phase.arguments, phase.columns))
     list.push_back(argumentOf(argument, columns, isLast));
   std::vector<DivisionInfo> &parts = divisions.emplace_back();
-  for (const CompiledDivision &division : phase.divisions)
+  auto add = [&](const CompiledDivision &division) {
     parts.push_back({division.parts, division.work, division.codes.data(),
                      division.carried.data(),
                      static_cast<int64_t>(division.carried.size())});
+  };
+  for (const CompiledDivision &division : phase.divisions)
+    add(division);
+  auto count = static_cast<int64_t>(parts.size());
+  bool hasStep = !phase.step.codes.empty();
+  if (hasStep)
+    add(phase.step);
   phaseInfos.push_back({list.data(), static_cast<int64_t>(list.size()),
-                        parts.data(), static_cast<int64_t>(parts.size()),
+                        parts.data(), count, hasStep ? &parts.back() : nullptr,
                         phase.carryBytes});
 }
 

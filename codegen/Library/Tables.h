@@ -18,7 +18,7 @@ namespace trowel::library {
 
 /// Code for slices of the columns.
 struct CompiledDivision {
-  int64_t parts, work;
+  int64_t parts = 1, work = 0;
   std::vector<CodeInfo> codes; // one for each machine
   std::vector<CarriedInfo> carried;
 };
@@ -29,6 +29,7 @@ struct CompiledPhase {
   std::vector<int64_t> columns;            // the axis of each that is divided
   std::vector<HeadReduction> reductions;   // after it
   std::vector<CompiledDivision> divisions; // the whole first
+  CompiledDivision step;                   // without codes: none
   int64_t carryBytes = 0;
   int64_t chunkTokens = 1;
 };

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
  * A host in C. It runs docs/getting-started/my_rule.trowel over a sequence in
- * one call, then over the same sequence in two calls that hand the state on.
+ * one call, then over the same sequence in two calls that hand the state on,
+ * its last tokens one by one.
  *
  *   trowel build docs/getting-started/my_rule.trowel -o my_rule.so
  *   cc host.c -I. -I"$PREFIX/include" ./my_rule.so -lm -o host
@@ -32,10 +33,12 @@ static DLTensor tensor(float *data, int64_t *shape, int32_t axes) {
   return t;
 }
 
+typedef int32_t (*function_t)(const trowel_call *);
+
 /* `tokens` tokens from `first` on: from the state in S_in (null: zero) to
  * S_out. */
-static void run(int64_t first, int64_t tokens, float *out, float *S_in,
-                float *S_out) {
+static void run(function_t function, int64_t first, int64_t tokens, float *out,
+                float *S_in, float *S_out) {
   int64_t keys[] = {1, tokens, H, K}, values[] = {1, tokens, H, V},
           scalars[] = {1, tokens, H}, state[] = {1, H, K, V};
   DLTensor q_t = tensor(q + first * H * K, keys, 4);
@@ -59,9 +62,10 @@ static void run(int64_t first, int64_t tokens, float *out, float *S_in,
   trowel_call call = trowel_new_call();
   call.tensors = tensors;
   call.tensor_count = my_rule_tensor_count;
+  call.function = function == my_rule_step ? TROWEL_STEP : TROWEL_FORWARD;
   if (my_rule_workspace_size(&call, &call.workspace_size) != TROWEL_OK ||
       !(call.workspace = malloc(call.workspace_size)) ||
-      my_rule_forward(&call) != TROWEL_OK) {
+      function(&call) != TROWEL_OK) {
     fprintf(stderr, "%s\n", my_rule_last_error());
     exit(1);
   }
@@ -90,14 +94,16 @@ int main(void) {
   fill(beta, T * H, 0, 1);
   fill(keep, T * H, 0.8f, 1);
 
-  run(0, T, o, NULL, S);
-  run(0, 200, o_again, NULL, S_again);
-  run(200, T - 200, o_again, S_again, S_again); /* in place */
+  run(my_rule_forward, 0, T, o, NULL, S);
+  run(my_rule_forward, 0, 200, o_again, NULL, S_again);
+  run(my_rule_forward, 200, 50, o_again, S_again, S_again); /* in place */
+  for (int t = 250; t < T; ++t) /* as decoding does */
+    run(my_rule_step, t, 1, o_again, S_again, S_again);
 
   double outputs = difference(o, o_again, T * H * V);
   double states = difference(S, S_again, H * K * V);
   int good = outputs < 1e-4 && states < 1e-4;
-  printf("one call and two calls agree: %s\n", good ? "yes" : "no");
+  printf("one call and many agree: %s\n", good ? "yes" : "no");
 
   /* What is wrong with a call is said in words. */
   trowel_call empty = trowel_new_call();

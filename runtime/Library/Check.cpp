@@ -15,7 +15,8 @@ namespace {
 
 using Long = long long; // what printf has a letter for
 
-constexpr const char *sizeNames[sizeCount] = {"B", "T", "H", "G", "N", "M"};
+constexpr const char *sizeNames[sizeCount] = {"B", "T", "H",     "G",
+                                              "N", "M", "slots", "slots"};
 constexpr int64_t mostTokens = INT32_MAX; // the position is an i32
 
 const char *nameOf(ElementType type) {
@@ -132,8 +133,9 @@ int64_t mostRankOf(const ProgramInfo &program) {
 
 } // namespace
 
-Call::Call(const ProgramInfo &program)
-    : program(program), views(program.tensorCount + extraCount),
+Call::Call(const ProgramInfo &program, Function function)
+    : program(program), called(function),
+      views(program.tensorCount + extraCount),
       dimensions((2 * (program.tensorCount + extraCount) + 1) *
                  mostRankOf(program)),
       given(program.tensorCount + extraCount), mostRank(mostRankOf(program)) {
@@ -144,10 +146,12 @@ Call::Call(const ProgramInfo &program)
 //===--- The struct -------------------------------------------------------===//
 
 int32_t Call::readStruct(const trowel_call *call) {
+  // The first version's struct ended where the next one's fields begin.
+  constexpr size_t least = offsetof(trowel_call, state_in);
   constexpr size_t known = sizeof(trowel_call), most = 4096;
   if (!call)
     return fail(TROWEL_ERROR_CALL, "the call is null");
-  if (call->struct_size < known || call->struct_size > most)
+  if (call->struct_size < least || call->struct_size > most)
     return fail(TROWEL_ERROR_CALL,
                 "struct_size is %zu, but sizeof(trowel_call) is %zu",
                 call->struct_size, known);
@@ -157,12 +161,18 @@ int32_t Call::readStruct(const trowel_call *call) {
       return fail(TROWEL_ERROR_CALL,
                   "the call uses a field that this library, which is older, "
                   "does not have");
-  std::memcpy(&raw, call, known);
+  std::memcpy(&raw, call,
+              call->struct_size < known ? call->struct_size : known);
   constexpr uint32_t flags = TROWEL_STATE_V_FIRST | TROWEL_POISON_WORKSPACE;
   if (raw.flags & ~flags)
     return fail(TROWEL_ERROR_CALL, "flags has unknown bits: %#x", raw.flags);
-  if (raw.reserved)
-    return fail(TROWEL_ERROR_CALL, "reserved is not zero");
+  if (raw.reserved || raw.reserved2)
+    return fail(TROWEL_ERROR_CALL, "%s is not zero",
+                raw.reserved ? "reserved" : "reserved2");
+  if (raw.function > TROWEL_COMMIT)
+    return fail(TROWEL_ERROR_CALL, "function is %u", raw.function);
+  if (called == Function::Asked)
+    called = static_cast<Function>(raw.function);
   if (raw.threads < 0)
     return fail(TROWEL_ERROR_CALL, "threads is %d", raw.threads);
   if (raw.tensor_count < 0 || raw.tensor_count > program.tensorCount)
@@ -183,8 +193,10 @@ int64_t Call::layoutOf(const TensorInfo &info, Layout *layout) const {
     add(T);
   } else if (info.role == Role::StateAt) {
     add(M);
-  } else if (info.role != Role::Param) {
-    add(N);
+  } else if (info.role == Role::InitialState) {
+    add(isDecode() ? SlotsIn : N);
+  } else if (info.role == Role::FinalState) {
+    add(isDecode() ? SlotsOut : N);
   }
   if (info.sharing != Sharing::Shared)
     add(info.sharing == Sharing::Head ? H : G);
@@ -228,8 +240,17 @@ int32_t Call::bindStrides(View &view, const DLTensor *tensor,
   return TROWEL_OK;
 }
 
+/// `words` begin with "[N" if the tensor has slots there in decoding.
+int32_t Call::refuseShape(const View &view, const DLTensor &tensor,
+                          const char *words, bool inSlots) const {
+  return fail(TROWEL_ERROR_SHAPE, "%s has shape %s; expected %s%s", view.label,
+              describeShape(tensor).text, inSlots ? "[slots" : "",
+              words + (inSlots ? 2 : 0));
+}
+
 int32_t Call::bind(View &view, const DLTensor *tensor, ElementType type,
-                   const Layout *layout, int64_t rank, const char *words) {
+                   const Layout *layout, int64_t rank, const char *words,
+                   bool inSlots) {
   if (tensor->device.device_type != kDLCPU)
     return fail(TROWEL_ERROR_DEVICE,
                 "%s is on a device of type %d; this library takes memory of "
@@ -248,8 +269,7 @@ int32_t Call::bind(View &view, const DLTensor *tensor, ElementType type,
     fits =
         layout[i] < 0 ? tensor->shape[i] >= 0 : tensor->shape[i] == layout[i];
   if (!fits)
-    return fail(TROWEL_ERROR_SHAPE, "%s has shape %s; expected %s", view.label,
-                describeShape(*tensor).text, words);
+    return refuseShape(view, *tensor, words, inSlots);
   view.given = true;
   view.type = type;
   view.rank = rank;
@@ -290,7 +310,10 @@ int32_t Call::bindTensors() {
     int64_t rank = layoutOf(info, layout);
     if (exchanged)
       exchange(layout[rank - 1], layout[rank - 2]);
-    if (int32_t status = bind(view, tensor, info.type, layout, rank, words))
+    bool inSlots = isDecode() && (info.role == Role::InitialState ||
+                                  info.role == Role::FinalState);
+    if (int32_t status =
+            bind(view, tensor, info.type, layout, rank, words, inSlots))
       return status;
     if (int32_t status = bindStrides(view, tensor, info.rank > 0))
       return status;
@@ -330,14 +353,14 @@ int32_t Call::bindExtras() {
        "[N, H, carry_bytes]",
        ElementType::U8,
        3,
-       {-1 - N, -1 - H, program.carryBytes},
+       {-1 - (isDecode() ? SlotsIn : N), -1 - H, program.carryBytes},
        false},
       {raw.carry_out,
        "`carry_out`",
        "[N, H, carry_bytes]",
        ElementType::U8,
        3,
-       {-1 - N, -1 - H, program.carryBytes},
+       {-1 - (isDecode() ? SlotsOut : N), -1 - H, program.carryBytes},
        true},
       {raw.carry_at,
        "`carry_at`",
@@ -346,6 +369,15 @@ int32_t Call::bindExtras() {
        3,
        {-1 - M, -1 - H, program.carryBytes},
        true},
+      {raw.state_in, "`state_in`", "[N]", ElementType::I32, 1, {-1 - N}, false},
+      {raw.state_out,
+       "`state_out`",
+       "[N]",
+       ElementType::I32,
+       1,
+       {-1 - N},
+       false},
+      {raw.accepted, "`accepted`", "[N]", ElementType::I32, 1, {-1 - N}, false},
   };
   for (int i = 0; i < extraCount; ++i) {
     const auto &extra = list[i];
@@ -360,13 +392,13 @@ int32_t Call::bindExtras() {
     int64_t sequences = 0;
     if (i == CuSeqlens && tensor.ndim == 1 && tensor.shape) {
       if (tensor.shape[0] < 1)
-        return fail(TROWEL_ERROR_SHAPE, "%s has shape %s; expected %s",
-                    view.label, describeShape(tensor).text, extra.words);
+        return refuseShape(view, tensor, extra.words, false);
       sequences = tensor.shape[0] - 1;
       tensor.shape = &sequences;
     }
-    if (int32_t status =
-            bind(view, &tensor, extra.type, layout, extra.rank, extra.words))
+    bool inSlots = isDecode() && (i == CarryIn || i == CarryOut);
+    if (int32_t status = bind(view, &tensor, extra.type, layout, extra.rank,
+                              extra.words, inSlots))
       return status;
     if (i == CuSeqlens)
       ++view.extents[0];
@@ -434,6 +466,8 @@ int32_t Call::checkShapes(const trowel_call *call) {
   if (int32_t status = bindTensors())
     return status;
   if (int32_t status = bindExtras())
+    return status;
+  if (int32_t status = checkFunction())
     return status;
   return completeSizes();
 }
@@ -529,7 +563,7 @@ static bool sameElements(const View &a, const View &b) {
 }
 
 /// A head reads its initial state before it writes its final one; another head
-/// may read a shared one later.
+/// may read a shared one later, but in decoding, where the writer comes last.
 bool Call::mayCoincide(const View &a, const View &b) const {
   int64_t first = &a - views.data, second = &b - views.data;
   bool pair = first == program.tensorCount + CarryIn &&
@@ -537,7 +571,7 @@ bool Call::mayCoincide(const View &a, const View &b) const {
   if (second < program.tensorCount) {
     const TensorInfo &x = program.tensors[first], &y = program.tensors[second];
     pair = x.role == Role::InitialState && y.role == Role::FinalState &&
-           x.state == y.state && x.sharing == Sharing::Head;
+           x.state == y.state && (isDecode() || x.sharing == Sharing::Head);
   }
   return pair && sameElements(a, b);
 }
@@ -576,21 +610,27 @@ int32_t Call::checkMemory() {
     return status;
   if (int32_t status = checkBoundaries())
     return status;
-  return checkOverlaps();
+  if (int32_t status = checkTokens())
+    return status;
+  if (int32_t status = checkOverlaps())
+    return status;
+  return checkSlots();
 }
 
 //===--- What the call says -----------------------------------------------===//
 
 int64_t Call::begin(int64_t sequence) const {
-  const View &offsets = extra(CuSeqlens);
-  if (!offsets.given)
+  if (!extra(CuSeqlens).given)
     return sequence * sizes[T];
-  return reinterpret_cast<const int32_t *>(offsets.data)[sequence];
+  return integers(CuSeqlens)[sequence];
 }
 
-int64_t Call::boundary(int64_t i) const {
-  return reinterpret_cast<const int32_t *>(extra(Boundaries).data)[i];
+int64_t Call::tokensOf(int64_t sequence) const {
+  return called == Function::Commit ? integers(Accepted)[sequence]
+                                    : end(sequence) - begin(sequence);
 }
+
+int64_t Call::boundary(int64_t i) const { return integers(Boundaries)[i]; }
 
 int64_t Call::boundariesBefore(int64_t token) const {
   int64_t low = 0, high = sizes[M];

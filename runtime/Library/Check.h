@@ -12,11 +12,14 @@
 namespace trowel::library {
 
 /// The sizes that a call decides.
-enum Size { B, T, H, G, N, M, sizeCount };
+enum Size { B, T, H, G, N, M, SlotsIn, SlotsOut, sizeCount };
+
+/// Who is called. Asked: whom the call names.
+enum class Function { Forward, Step, Verify, Commit, Asked };
 
 class Call {
 public:
-  explicit Call(const ProgramInfo &program);
+  Call(const ProgramInfo &program, Function function);
 
   /// Returns a status. Shapes, types and devices only: what a question for the
   /// workspace needs; tensors may be without data.
@@ -24,6 +27,9 @@ public:
   /// After that: addresses and what lies there.
   int32_t checkMemory();
 
+  Function function() const { return called; }
+  /// Whether states lie in slots and the code goes token by token.
+  bool isDecode() const { return called != Function::Forward; }
   int64_t size(Size which) const { return sizes[which]; }
   const trowel_call &arguments() const { return raw; }
   /// The tensors of the program, by their places in its table.
@@ -35,6 +41,11 @@ public:
   /// The tokens of a sequence, counted through all rows: [begin, end).
   int64_t begin(int64_t sequence) const;
   int64_t end(int64_t sequence) const { return begin(sequence + 1); }
+  /// How many of them the call takes.
+  int64_t tokensOf(int64_t sequence) const;
+  /// Where a sequence's states come from and go to; -1: nowhere.
+  int64_t slotIn(int64_t sequence) const { return slot(StateIn, sequence); }
+  int64_t slotOut(int64_t sequence) const { return slot(StateOut, sequence); }
   /// Which row of [B, T] has a sequence's tokens.
   int64_t rowOf(int64_t sequence) const {
     return extra(CuSeqlens).given ? 0 : sequence;
@@ -49,7 +60,17 @@ public:
   bool isFirst(Sharing sharing, int64_t head) const;
 
 private:
-  enum Extra { CuSeqlens, Boundaries, CarryIn, CarryOut, CarryAt, extraCount };
+  enum Extra {
+    CuSeqlens,
+    Boundaries,
+    CarryIn,
+    CarryOut,
+    CarryAt,
+    StateIn,
+    StateOut,
+    Accepted,
+    extraCount
+  };
   /// An extent that is fixed, or -1 - Size.
   using Layout = int64_t;
 
@@ -59,10 +80,16 @@ private:
   View &extraView(Extra which) {
     return views.data[program.tensorCount + which];
   }
+  const int32_t *integers(Extra which) const {
+    return reinterpret_cast<const int32_t *>(extra(which).data);
+  }
   int64_t layoutOf(const TensorInfo &info, Layout *layout) const;
   int32_t readStruct(const trowel_call *call);
+  int32_t refuseShape(const View &view, const DLTensor &tensor,
+                      const char *words, bool inSlots) const;
   int32_t bind(View &view, const DLTensor *tensor, ElementType type,
-               const Layout *layout, int64_t rank, const char *words);
+               const Layout *layout, int64_t rank, const char *words,
+               bool inSlots);
   int32_t bindStrides(View &view, const DLTensor *tensor, bool lastIsDeclared);
   int32_t bindTensors();
   int32_t bindExtras();
@@ -74,7 +101,18 @@ private:
   int32_t checkOverlaps() const;
   bool mayCoincide(const View &a, const View &b) const;
 
+  // What only decoding asks (CheckDecode.cpp).
+  int32_t checkFunction() const;
+  int32_t checkTokens() const;
+  int32_t checkSlots() const;
+  int32_t checkSlotsOf(Extra which, Size slots) const;
+  bool writesWhereItReads() const;
+  int64_t slot(Extra which, int64_t sequence) const {
+    return extra(which).given ? integers(which)[sequence] : sequence;
+  }
+
   const ProgramInfo &program;
+  Function called;
   trowel_call raw = {};
   Buffer<View> views;
   Buffer<int64_t> dimensions;

@@ -173,6 +173,15 @@ void load(void *to, const View &from, int64_t first, int64_t offset) {
   });
 }
 
+void roundTo(ElementType type, void *elements, int64_t count) {
+  withFormat(type, [&](auto format) {
+    using Format = decltype(format);
+    auto *element = static_cast<uint32_t *>(elements);
+    for (int64_t i = 0; i < count; ++i)
+      element[i] = Format::widen(Format::narrow(element[i]));
+  });
+}
+
 void store(const View &to, int64_t first, int64_t offset, const void *from) {
   withFormat(to.type, [&](auto format) {
     using Format = decltype(format);

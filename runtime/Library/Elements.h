@@ -19,6 +19,9 @@ inline bool isDirect(ElementType type) {
 /// `offset` to dense memory, as floats (i32: as they are).
 void load(void *to, const View &from, int64_t first, int64_t offset);
 
+/// Rounds as `store` does what `load` has made of `count` elements.
+void roundTo(ElementType type, void *elements, int64_t count);
+
 /// The way back, rounding to nearest even; 8-bit types saturate.
 void store(const View &to, int64_t first, int64_t offset, const void *from);
 

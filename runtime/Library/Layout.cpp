@@ -31,9 +31,11 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
   int64_t workspace = 0, carry = 0, arguments = 0;
   for (int64_t i = 0; i < program.phaseCount; ++i) {
     const PhaseInfo &phase = program.phases[i];
-    for (int64_t j = 0; j < phase.divisionCount; ++j)
+    for (int64_t j = 0; !call.isDecode() && j < phase.divisionCount; ++j)
       workspace =
           larger(workspace, phase.divisions[j].codes[machine].workspaceBytes);
+    if (call.isDecode())
+      workspace = larger(workspace, phase.step->codes[machine].workspaceBytes);
     carry = larger(carry, phase.carryBytes);
     arguments = larger(arguments, phase.argumentCount);
   }

@@ -10,9 +10,9 @@
 
 using namespace trowel::library;
 
-int32_t trowel_library_forward(const ProgramInfo *program,
-                               const trowel_call *raw) {
-  Call call(*program);
+static int32_t runFunction(const ProgramInfo *program, const trowel_call *raw,
+                           Function function) {
+  Call call(*program, function);
   int64_t machine;
   if (int32_t status = call.checkShapes(raw))
     return status;
@@ -23,11 +23,31 @@ int32_t trowel_library_forward(const ProgramInfo *program,
   return Run(*program, call, machine).run();
 }
 
+int32_t trowel_library_forward(const ProgramInfo *program,
+                               const trowel_call *raw) {
+  return runFunction(program, raw, Function::Forward);
+}
+
+int32_t trowel_library_step(const ProgramInfo *program,
+                            const trowel_call *raw) {
+  return runFunction(program, raw, Function::Step);
+}
+
+int32_t trowel_library_verify(const ProgramInfo *program,
+                              const trowel_call *raw) {
+  return runFunction(program, raw, Function::Verify);
+}
+
+int32_t trowel_library_commit(const ProgramInfo *program,
+                              const trowel_call *raw) {
+  return runFunction(program, raw, Function::Commit);
+}
+
 int32_t trowel_library_workspace_size(const ProgramInfo *program,
                                       const trowel_call *raw, size_t *bytes) {
   if (!bytes)
     return fail(TROWEL_ERROR_CALL, "bytes is null");
-  Call call(*program);
+  Call call(*program, Function::Asked);
   int64_t machine;
   if (int32_t status = call.checkShapes(raw))
     return status;

@@ -12,6 +12,12 @@
 extern "C" {
 int32_t trowel_library_forward(const trowel::library::ProgramInfo *program,
                                const trowel_call *call);
+int32_t trowel_library_step(const trowel::library::ProgramInfo *program,
+                            const trowel_call *call);
+int32_t trowel_library_verify(const trowel::library::ProgramInfo *program,
+                              const trowel_call *call);
+int32_t trowel_library_commit(const trowel::library::ProgramInfo *program,
+                              const trowel_call *call);
 int32_t
 trowel_library_workspace_size(const trowel::library::ProgramInfo *program,
                               const trowel_call *call, size_t *bytes);

@@ -104,6 +104,8 @@ struct PhaseInfo {
   int64_t argumentCount;
   const DivisionInfo *divisions; // the first one has one part
   int64_t divisionCount;
+  /// The whole once more, token by token; null where there is none.
+  const DivisionInfo *step;
   int64_t carryBytes;
 };
 

@@ -56,14 +56,15 @@ int64_t strideCount(const ProgramInfo &program) {
 
 Run::Run(const ProgramInfo &program, const Call &call, int64_t machine)
     : program(program), call(call), machine(machine),
-      layout(program, call, machine), strides(strideCount(program)) {}
+      layout(program, call, machine), strides(strideCount(program)),
+      headsTogether(headsPerItem()) {}
 
 //===--- Memory and threads -----------------------------------------------===//
 
 /// As many as there can be items.
 int64_t Run::usefulThreads() const {
   int64_t parts = 1;
-  for (int64_t i = 0; i < program.phaseCount; ++i) {
+  for (int64_t i = 0; !call.isDecode() && i < program.phaseCount; ++i) {
     const PhaseInfo &phase = program.phases[i];
     for (int64_t j = 0; j < phase.divisionCount; ++j)
       if (phase.divisions[j].parts > parts)
@@ -165,6 +166,8 @@ int32_t Run::run() {
 /// sequence is not worth a thread.
 const DivisionInfo &Run::bestDivision() const {
   const DivisionInfo *best = phase->divisions;
+  if (call.isDecode())
+    return *phase->step;
   if (call.size(B) * call.size(T) < call.size(N) * program.chunkTokens)
     return *best;
   double least = 0;
@@ -186,7 +189,7 @@ void Run::runPhase() {
   division = &bestDivision();
   int64_t heads = call.size(N) * call.size(H);
   std::memset(memory + layout.ended(), 0, static_cast<size_t>(heads) * 4);
-  forEach(heads * division->parts, &Run::runHead);
+  forEach(heads / headsTogether * division->parts, &Run::runItem);
   int64_t tokens = call.size(B) * call.size(T);
   int64_t index = phase - program.phases;
   for (int64_t i = 0; i < program.betweenCount; ++i)
@@ -225,12 +228,35 @@ void Run::findStrides() {
   }
 }
 
-void Run::runHead(int64_t item, char *thread) {
-  int64_t unit = item / division->parts, slice = item % division->parts;
+/// In decoding, a state of several heads may be read where it is written: one
+/// thread does these heads.
+int64_t Run::headsPerItem() const {
+  int64_t most = 1;
+  for (int64_t i = 0; call.isDecode() && i < program.tensorCount; ++i) {
+    const TensorInfo &info = program.tensors[i];
+    if (info.role != Role::InitialState || info.sharing == Sharing::Head)
+      continue;
+    int64_t units = info.sharing == Sharing::Shared ? 1 : call.size(G);
+    if (call.size(H) / units > most)
+      most = call.size(H) / units;
+  }
+  return most;
+}
+
+/// The first head of those that share a state writes it, after the others.
+void Run::runItem(int64_t item, char *thread) {
+  int64_t slice = item % division->parts;
+  int64_t first = item / division->parts * headsTogether;
+  for (int64_t i = headsTogether; i-- > 0;)
+    runHead(first + i, slice, thread);
+}
+
+void Run::runHead(int64_t unit, int64_t slice, char *thread) {
   int64_t sequence = unit / call.size(H), head = unit % call.size(H);
-  int64_t begin = call.begin(sequence), end = call.end(sequence);
+  int64_t begin = call.begin(sequence), end = begin + call.tokensOf(sequence);
   int64_t i = call.boundariesBefore(begin), last = call.boundariesBefore(end);
-  Part part{sequence, head, slice, begin, end, true, false, i};
+  int64_t from = call.slotIn(sequence), to = call.slotOut(sequence);
+  Part part{sequence, head, slice, begin, end, from, to, true, false, i};
   if (call.arguments().flags & TROWEL_POISON_WORKSPACE)
     std::memset(thread, 0xff, static_cast<size_t>(layout.threadBytes()));
   loadCarry(part, thread);
@@ -243,11 +269,32 @@ void Run::runHead(int64_t item, char *thread) {
     part.begin = part.end;
     part.isFirst = false;
   }
+  if (call.isDecode() && roundsStates())
+    runTokens(part, thread);
   part.end = end;
   part.isLast = true;
   runPart(part, thread);
   if (endsLast(part))
     storeShared(part, thread);
+}
+
+/// A step leaves its states in the declared types: whoever takes several tokens
+/// at once does the same in between.
+bool Run::roundsStates() const {
+  for (int64_t i = 0; i < program.tensorCount; ++i)
+    if (program.tensors[i].role == Role::InitialState &&
+        !isDirect(program.tensors[i].type))
+      return true;
+  return false;
+}
+
+void Run::runTokens(Part &part, char *thread) {
+  for (int64_t last = part.end - 1; part.begin < last; ++part.begin) {
+    part.end = part.begin + 1;
+    runPart(part, thread);
+    roundStates(thread);
+    part.isFirst = false;
+  }
 }
 
 void Run::runPart(const Part &part, char *thread) {
@@ -360,9 +407,9 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
   if (!part.isFirst)
     return held;
   View view = columnsOf(argument, part, argument.tensor);
-  if (!view.data)
+  if (!view.data || part.from < 0)
     return nullptr;
-  int64_t offset = stateOffset(argument, view, part.sequence, part.head);
+  int64_t offset = stateOffset(argument, view, part.from, part.head);
   if (isInPlace(argument, view))
     return view.at(offset);
   load(held, view, firstAxis(argument), offset);
@@ -371,7 +418,7 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
 
 View Run::targetOf(const ArgumentInfo &argument, const Part &part) const {
   int64_t tensor = part.isLast ? argument.tensor : argument.at;
-  if (tensor < 0 || !call.isFirst(argument.sharing, part.head))
+  if (tensor < 0 || part.to < 0 || !call.isFirst(argument.sharing, part.head))
     return View();
   return columnsOf(argument, part, tensor);
 }
@@ -385,7 +432,7 @@ void *Run::stateAfter(const ArgumentInfo &argument, const Part &part,
   if (!view.data)
     return nullptr;
   return isInPlace(argument, view)
-             ? view.at(stateOffset(argument, view, part.sequence, part.head))
+             ? view.at(stateOffset(argument, view, part.to, part.head))
              : held;
 }
 
@@ -398,7 +445,7 @@ void Run::storeStates(const Part &part, char *thread, bool divided) {
     View view = targetOf(argument, part);
     if (!view.data || (part.isLast && isInPlace(argument, view)))
       continue;
-    int64_t row = part.isLast ? part.sequence : part.boundary;
+    int64_t row = part.isLast ? part.to : part.boundary;
     store(view, firstAxis(argument),
           stateOffset(argument, view, row, part.head),
           thread + layout.state(argument.state));
@@ -428,11 +475,11 @@ static void forEachCarried(const CarriedInfo &carried,
 void Run::loadCarry(const Part &part, char *thread) {
   char *own = thread + layout.carry();
   const View &view = call.carryIn();
-  if (!view.data) {
+  if (!view.data || part.from < 0) {
     std::memset(own, 0, static_cast<size_t>(phase->carryBytes));
     return;
   }
-  const char *whole = carryOf(view, part.sequence, part.head);
+  const char *whole = carryOf(view, part.from, part.head);
   for (int64_t i = 0; i < division->carriedCount; ++i)
     forEachCarried(division->carried[i], *division, part.slice,
                    [&](int64_t from, int64_t to, size_t bytes) {
@@ -442,17 +489,27 @@ void Run::loadCarry(const Part &part, char *thread) {
 
 void Run::storeCarry(const Part &part, char *thread, bool divided) {
   const View &view = part.isLast ? call.carryOut() : call.carryAt();
-  if (!view.data)
+  int64_t row = part.isLast ? part.to : part.boundary;
+  if (!view.data || row < 0)
     return;
   const char *own = thread + layout.carry();
-  char *whole =
-      carryOf(view, part.isLast ? part.sequence : part.boundary, part.head);
+  char *whole = carryOf(view, row, part.head);
   for (int64_t i = 0; i < division->carriedCount; ++i)
     if ((division->carried[i].divided != 0) == divided)
       forEachCarried(division->carried[i], *division, part.slice,
                      [&](int64_t to, int64_t from, size_t bytes) {
                        std::memcpy(whole + to, own + from, bytes);
                      });
+}
+
+void Run::roundStates(char *thread) {
+  for (int64_t i = 0; i < phase->argumentCount; ++i) {
+    const ArgumentInfo &argument = phase->arguments[i];
+    if (argument.role == Role::InitialState)
+      roundTo(program.tensors[argument.tensor].type,
+              thread + layout.state(argument.state),
+              program.stateElements[argument.state]);
+  }
 }
 
 //===--- Reductions over heads --------------------------------------------===//

@@ -25,6 +25,7 @@ private:
   /// through all rows.
   struct Part {
     int64_t sequence, head, slice, begin, end;
+    int64_t from, to; // rows of the states' and carries' tensors; -1: none
     bool isFirst, isLast;
     int64_t boundary; // the one at its end, if it is not the last
   };
@@ -40,8 +41,14 @@ private:
   void forEach(int64_t count, Work work);
   static void takeItems(void *run, int32_t thread);
 
-  void runHead(int64_t item, char *thread);
+  int64_t headsPerItem() const;
+  void runItem(int64_t item, char *thread);
+  void runHead(int64_t unit, int64_t slice, char *thread);
   void runPart(const Part &part, char *thread);
+  bool roundsStates() const;
+  void roundStates(char *thread);
+  /// The part's tokens but the last, one by one.
+  void runTokens(Part &part, char *thread);
   /// Whether each slice has a part of the argument, not all of them the same.
   bool isDivided(const ArgumentInfo &argument) const {
     return division->parts > 1 && argument.columns >= 0;
@@ -83,6 +90,7 @@ private:
   Buffer<int64_t> strides; // of the phase's arguments
   char *memory = nullptr;
   int64_t threads = 1;
+  int64_t headsTogether; // in an item
 
   const PhaseInfo *phase = nullptr;
   const DivisionInfo *division = nullptr;

@@ -124,7 +124,8 @@ inline const library::ProgramInfo &program() {
   static const CarriedInfo carried[] = {{0, 0, 1, 8, false}};
   static const DivisionInfo divisions[] = {{1, 5, whole, carried, 1},
                                            {V, 2, slice, carried, 1}};
-  static const PhaseInfo phases[] = {{arguments, 10, divisions, 2, 8}};
+  static const PhaseInfo phases[] = {
+      {arguments, 10, divisions, 2, divisions, 8}};
   static const int64_t stateElements[] = {K * V, K};
   static const Machine machines[] = {Machine::Host};
   static const ProgramInfo info = {"small",
@@ -145,6 +146,16 @@ inline const library::ProgramInfo &program() {
 
 inline int32_t forward(const trowel_call &call) {
   return trowel_library_forward(&program(), &call);
+}
+
+inline int32_t step(const trowel_call &call) {
+  return trowel_library_step(&program(), &call);
+}
+inline int32_t verify(const trowel_call &call) {
+  return trowel_library_verify(&program(), &call);
+}
+inline int32_t commit(const trowel_call &call) {
+  return trowel_library_commit(&program(), &call);
 }
 
 } // namespace trowel::test::small

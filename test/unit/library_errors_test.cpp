@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Wrong calls: each has its status and a message that names the argument, and
-// nothing is written. Then ten thousand random ones.
+// nothing is written. Then thousands of random ones.
 #include "test/unit/HostTensors.h"
 #include "test/unit/SmallLibrary.h"
 
@@ -18,11 +18,15 @@ namespace {
 
 /// A call that is right until a test changes it; results are 0xff everywhere.
 struct RightCall : HostCall {
-  RightCall() : HostCall(tensor_count) {
+  using Run = int32_t (*)(const trowel_call &);
+
+  explicit RightCall(Run function = small::forward)
+      : HostCall(tensor_count), function(function) {
+    int64_t T = function == small::step ? 2 : 12;
     const std::vector<int64_t> shapes[tensor_count] = {
-        {1, 12, 4, K}, {1, 12, 2, V}, {1, 12},      {4, K},
-        {1, 12, 4, V}, {1, 12, K},    {2, 4, K, V}, {2, K},
-        {2, 4, K, V},  {2, K},        {2, 4, K, V}, {2, K}};
+        {1, T, 4, K}, {1, T, 2, V}, {1, T},       {4, K},
+        {1, T, 4, V}, {1, T, K},    {2, 4, K, V}, {2, K},
+        {2, 4, K, V}, {2, K},       {2, 4, K, V}, {2, K}};
     const std::vector<size_t> bf16 = {state_in_Z, state_out_Z, state_at_Z};
     for (size_t i = 0; i < tensor_count; ++i)
       add(std::count(bf16.begin(), bf16.end(), i) ? bf16Type : f32Type,
@@ -37,9 +41,35 @@ struct RightCall : HostCall {
     std::fill(all[carryIn].bytes.begin(), all[carryIn].bytes.end(), 0);
     for (size_t i = 0; i < tensor_count; ++i)
       tensors[i] = &all[i].tensor;
+    if (function != small::forward)
+      decode();
   }
   static constexpr size_t cu = tensor_count, boundaries = cu + 1,
-                          carryIn = cu + 2, carryOut = cu + 3, carryAt = cu + 4;
+                          carryIn = cu + 2, carryOut = cu + 3, carryAt = cu + 4,
+                          stateIn = cu + 5, stateOut = cu + 6,
+                          accepted = cu + 7;
+
+  /// The two sequences' states change places.
+  void decode() {
+    bool keeps = function != small::verify;
+    if (function == small::step)
+      all[cu].as<int32_t>()[1] = 1, all[cu].as<int32_t>()[2] = 2;
+    call.boundaries = call.carry_at = nullptr;
+    tensors[state_at_S] = tensors[state_at_Z] = nullptr;
+    call.state_in = integers({1, 0});
+    const DLTensor *out = integers({0, 1}), *prefix = integers({1, 3});
+    if (keeps)
+      call.state_out = out;
+    else
+      tensors[state_out_S] = tensors[state_out_Z] = call.carry_out = nullptr;
+    if (function == small::commit)
+      call.accepted = prefix;
+    call.function = function == small::step     ? TROWEL_STEP
+                    : function == small::verify ? TROWEL_VERIFY
+                                                : TROWEL_COMMIT;
+  }
+  int32_t run() { return function(call); }
+  int count() const { return static_cast<int>(all.size()); }
 
   HostTensor &add(DLDataType type, std::vector<int64_t> shape) {
     all.emplace_back(type, std::move(shape));
@@ -63,22 +93,28 @@ struct RightCall : HostCall {
         ASSERT_EQ(byte, '\xff') << "tensor " << i << " was written";
   }
 
+  Run function;
   std::deque<HostTensor> all;
 };
 
 void expectError(const std::function<void(RightCall &)> &damage, int32_t status,
-                 const std::string &message) {
-  RightCall right;
+                 const std::string &message,
+                 RightCall::Run function = small::forward) {
+  RightCall right(function);
   damage(right);
-  EXPECT_EQ(small::forward(right.call), status);
+  EXPECT_EQ(right.run(), status);
   EXPECT_EQ(trowel_library_last_error(), message);
   right.expectUntouched();
 }
 
+constexpr RightCall::Run functions[] = {small::forward, small::step,
+                                        small::verify, small::commit};
+
 TEST(LibraryErrors, TheCallIsRightUntilItIsChanged) {
-  RightCall right;
-  EXPECT_EQ(small::forward(right.call), TROWEL_OK)
-      << trowel_library_last_error();
+  for (RightCall::Run function : functions) {
+    RightCall right(function);
+    EXPECT_EQ(right.run(), TROWEL_OK) << trowel_library_last_error();
+  }
 }
 
 TEST(LibraryErrors, Struct) {
@@ -123,6 +159,16 @@ TEST(LibraryErrors, LaterStruct) {
                "not have");
 }
 
+/// So is one of the first version, which ended before `state_in`.
+TEST(LibraryErrors, EarlierStruct) {
+  RightCall right;
+  right.call.struct_size = offsetof(trowel_call, state_in);
+  right.call.state_in = &right[right.cu]; // not the caller's
+  EXPECT_EQ(right.run(), TROWEL_OK) << trowel_library_last_error();
+  right.call.struct_size = 8;
+  EXPECT_EQ(right.run(), TROWEL_ERROR_CALL);
+}
+
 TEST(LibraryErrors, Missing) {
   expectError([](RightCall &r) { r.tensors[in_v] = nullptr; },
               TROWEL_ERROR_MISSING, "`v` is missing: [B, T, G, V=5]");
@@ -138,21 +184,28 @@ TEST(LibraryErrors, Missing) {
 }
 
 TEST(LibraryErrors, DeviceAndType) {
-  expectError([](RightCall &r) { r[param_w].device = {kDLCUDA, 0}; },
-              TROWEL_ERROR_DEVICE,
-              "`w` is on a device of type 2; this library takes memory of the "
-              "CPU (1)");
+  expectError(
+      [](RightCall &r) {
+        r[param_w].device = {kDLCUDA, 0};
+      },
+      TROWEL_ERROR_DEVICE,
+      "`w` is on a device of type 2; this library takes memory of the "
+      "CPU (1)");
   expectError([](RightCall &r) { r[in_x].dtype = bf16Type; },
               TROWEL_ERROR_DTYPE, "`x` has elements of type bf16, not f32");
-  expectError([](RightCall &r) { r[state_in_Z].dtype = {kDLFloat, 16, 1}; },
-              TROWEL_ERROR_DTYPE,
-              "the initial `Z` has elements of type f16, not bf16");
+  expectError(
+      [](RightCall &r) {
+        r[state_in_Z].dtype = {kDLFloat, 16, 1};
+      },
+      TROWEL_ERROR_DTYPE, "the initial `Z` has elements of type f16, not bf16");
   expectError([](RightCall &r) { r[in_x].dtype.lanes = 2; }, TROWEL_ERROR_DTYPE,
               "`x` has elements of type DLPack's code 2 with 32 bits and 2 "
               "lanes, not f32");
-  expectError([](RightCall &r) { r[r.cu].dtype = {kDLInt, 64, 1}; },
-              TROWEL_ERROR_DTYPE,
-              "`cu_seqlens` has elements of type i64, not i32");
+  expectError(
+      [](RightCall &r) {
+        r[r.cu].dtype = {kDLInt, 64, 1};
+      },
+      TROWEL_ERROR_DTYPE, "`cu_seqlens` has elements of type i64, not i32");
 }
 
 TEST(LibraryErrors, Shapes) {
@@ -342,6 +395,145 @@ TEST(LibraryErrors, NoCodeForThisMachine) {
   EXPECT_EQ(trowel_library_forward(&info, &right.call), TROWEL_ERROR_MACHINE);
 }
 
+//===--- Decoding ---------------------------------------------------------===//
+
+TEST(DecodeErrors, NoMeaning) {
+  auto refuse = [](const std::function<void(RightCall &)> &damage,
+                   const std::string &message, RightCall::Run function) {
+    expectError(damage, TROWEL_ERROR_CALL, message, function);
+  };
+  auto at = [](RightCall &r) { r.tensors[state_at_S] = &r[state_at_S]; };
+  refuse(at, "`S` at boundaries has no meaning to step", small::step);
+  auto boundaries = [](RightCall &r) { r.call.boundaries = &r[r.boundaries]; };
+  refuse(boundaries, "`boundaries` has no meaning to commit", small::commit);
+  auto final = [](RightCall &r) { r.tensors[state_out_S] = &r[state_out_S]; };
+  refuse(final, "the final `S` has no meaning to verify", small::verify);
+  auto carry = [](RightCall &r) { r.call.carry_out = &r[r.carryOut]; };
+  refuse(carry, "`carry_out` has no meaning to verify", small::verify);
+  auto accepted = [](RightCall &r) { r.call.accepted = r.integers({1, 1}); };
+  refuse(accepted, "`accepted` has no meaning to step", small::step);
+  auto slots = [](RightCall &r) { r.call.state_in = r.integers({0, 1}); };
+  refuse(slots, "`state_in` has no meaning to forward", small::forward);
+  refuse([](RightCall &r) { r.call.function = 4; }, "function is 4",
+         small::step);
+  refuse([](RightCall &r) { r.call.reserved2 = 1; }, "reserved2 is not zero",
+         small::step);
+  expectError([](RightCall &r) { r.call.accepted = nullptr; },
+              TROWEL_ERROR_MISSING, "`accepted` is missing: [N]",
+              small::commit);
+}
+
+TEST(DecodeErrors, Shapes) {
+  expectError([](RightCall &r) { r.all[state_in_S].shape[1] = 3; },
+              TROWEL_ERROR_SHAPE,
+              "the initial `S` has H = 3, but `x` has H = 4", small::step);
+  expectError([](RightCall &r) { r.all[state_out_S].shape[2] = 9; },
+              TROWEL_ERROR_SHAPE,
+              "the final `S` has shape [2, 4, 9, 5]; expected [slots, H, K=3, "
+              "V=5]",
+              small::step);
+  expectError([](RightCall &r) { r.all[state_in_Z].shape[0] = 1; },
+              TROWEL_ERROR_SHAPE,
+              "the initial `Z` has slots = 1, but the initial `S` has slots = "
+              "2",
+              small::verify);
+  expectError(
+      [](RightCall &r) {
+        r.call.state_in = r.integers({0, 1, 0});
+      },
+      TROWEL_ERROR_SHAPE, "`state_in` has N = 3, but `cu_seqlens` has N = 2",
+      small::verify);
+}
+
+TEST(DecodeErrors, Tokens) {
+  expectError([](RightCall &r) { r.all[r.cu].as<int32_t>()[1] = 2; },
+              TROWEL_ERROR_TOKENS,
+              "step takes one token of each sequence, but sequence 0 has 2",
+              small::step);
+  auto longer = [](RightCall &r) {
+    for (size_t i : {in_x, in_v, in_c, out_o, out_z}) {
+      r.add(f32Type, {1, 17, 4, V});
+      r[i].shape[1] = 17;
+      r[i].data = r.all.back().bytes.data();
+    }
+    r.call.cu_seqlens = r.integers({0, 0, 17});
+  };
+  expectError(longer, TROWEL_ERROR_TOKENS,
+              "verify takes at most 16 tokens of each sequence, but sequence 1 "
+              "has 17",
+              small::verify);
+  for (int32_t wrong : {5, -1})
+    expectError(
+        [&](RightCall &r) { r.all[r.accepted].as<int32_t>()[0] = wrong; },
+        TROWEL_ERROR_TOKENS,
+        "`accepted` has " + std::to_string(wrong) +
+            ", but sequence 0 has 4 tokens",
+        small::commit);
+}
+
+TEST(DecodeErrors, Slots) {
+  auto refuse = [](size_t list, std::vector<int32_t> values,
+                   const std::string &message) {
+    expectError(
+        [&](RightCall &r) {
+          std::copy(values.begin(), values.end(), r.all[list].as<int32_t>());
+        },
+        TROWEL_ERROR_SLOTS, message, small::step);
+  };
+  refuse(RightCall::stateIn, {0, 2}, "`state_in` has 2, but there are 2 slots");
+  refuse(RightCall::stateIn, {-2, 0},
+         "`state_in` has -2, but there are 2 slots");
+  refuse(RightCall::stateOut, {0, 7},
+         "`state_out` has 7, but there are 2 slots");
+  refuse(RightCall::stateOut, {1, 1}, "`state_out` has 1 twice");
+  auto fewer = [](RightCall &r) {
+    r.call.state_in = nullptr;
+    for (size_t i : {size_t(state_in_S), size_t(state_in_Z), r.carryIn})
+      r.all[i].shape[0] = 1;
+  };
+  expectError(fewer, TROWEL_ERROR_SLOTS,
+              "the initial `S` has 1 slots for 2 sequences: give `state_in`",
+              small::verify);
+}
+
+/// Two sequences that begin with one state are two futures of it.
+TEST(DecodeErrors, SharedBeginning) {
+  RightCall right(small::step);
+  right.all[right.stateIn].as<int32_t>()[0] = 0;
+  EXPECT_EQ(right.run(), TROWEL_OK) << trowel_library_last_error();
+}
+
+TEST(DecodeErrors, SlotOfAnother) {
+  for (bool named : {true, false}) {
+    RightCall right(small::step);
+    std::vector<char> before = right.all[state_in_S].bytes;
+    right.tensors[state_out_S] = right.tensors[state_in_S];
+    if (!named)
+      right.call.state_out = nullptr;
+    EXPECT_EQ(right.run(), TROWEL_ERROR_SLOTS);
+    EXPECT_STREQ(trowel_library_last_error(),
+                 "sequence 0 reads slot 1, which another one writes");
+    EXPECT_EQ(right.all[state_in_S].bytes, before);
+    right.all[right.stateIn].as<int32_t>()[0] = -1;
+    right.all[right.stateIn].as<int32_t>()[1] = 1;
+    EXPECT_EQ(right.run(), TROWEL_OK) << trowel_library_last_error();
+  }
+}
+
+TEST(DecodeErrors, Workspace) {
+  for (RightCall::Run function : functions) {
+    RightCall right(function);
+    size_t bytes = 0;
+    ASSERT_EQ(trowel_library_workspace_size(&program(), &right.call, &bytes),
+              TROWEL_OK)
+        << trowel_library_last_error();
+    std::vector<char> memory(bytes);
+    right.call.workspace = memory.data();
+    right.call.workspace_size = bytes;
+    EXPECT_EQ(right.run(), TROWEL_OK) << trowel_library_last_error();
+  }
+}
+
 //===--- Random calls -----------------------------------------------------===//
 
 class Vandal {
@@ -412,9 +604,10 @@ private:
     case 2:
       for (const DLTensor **extra :
            {&r.call.cu_seqlens, &r.call.boundaries, &r.call.carry_in,
-            &r.call.carry_out, &r.call.carry_at})
+            &r.call.carry_out, &r.call.carry_at, &r.call.state_in,
+            &r.call.state_out, &r.call.accepted})
         if (below(3) == 0)
-          *extra = below(2) ? nullptr : &r.all[below(17)].tensor;
+          *extra = below(2) ? nullptr : &r.all[size_t(below(r.count()))].tensor;
       break;
     case 3:
       r.call.flags = static_cast<uint32_t>(below(4));
@@ -426,16 +619,18 @@ private:
       break;
     case 5:
     case 6: {
-      bool offsets = below(2);
-      int32_t *values = r.all[offsets ? r.cu : r.boundaries].as<int32_t>();
-      values[below(offsets ? 3 : 2)] = static_cast<int32_t>(number());
+      const size_t lists[] = {r.cu, r.boundaries, r.stateIn, r.stateOut,
+                              r.accepted};
+      size_t list = lists[below(r.count() > 17 ? 5 : 2)];
+      r.all[list].as<int32_t>()[below(list == r.cu ? 3 : 2)] =
+          static_cast<int32_t>(number());
       break;
     }
     case 7:
       std::swap(r.tensors[below(tensor_count)], r.tensors[below(tensor_count)]);
       break;
     default:
-      damageTensor(r, r.all[below(17)]);
+      damageTensor(r, r.all[size_t(below(r.count()))]);
     }
   }
 
@@ -446,10 +641,10 @@ private:
 /// not be.
 TEST(LibraryErrors, RandomCalls) {
   int failures = 0;
-  for (unsigned seed = 0; seed < 10000; ++seed) {
-    RightCall right;
+  for (unsigned seed = 0; seed < 20000; ++seed) {
+    RightCall right(functions[seed % 4]);
     Vandal(seed).damage(right);
-    int32_t status = small::forward(right.call);
+    int32_t status = right.run();
     size_t bytes;
     int32_t question =
         trowel_library_workspace_size(&program(), &right.call, &bytes);
@@ -457,14 +652,14 @@ TEST(LibraryErrors, RandomCalls) {
     if (status == TROWEL_OK)
       continue;
     ++failures;
-    small::forward(right.call); // the question may have failed otherwise
+    right.run(); // the question may have failed otherwise
     EXPECT_GT(std::strlen(trowel_library_last_error()), 10u);
     right.expectUntouched();
     if (HasFatalFailure())
       FAIL() << "seed " << seed << ": " << trowel_library_last_error();
   }
-  EXPECT_GT(failures, 5000);
-  EXPECT_LT(failures, 9900);
+  EXPECT_GT(failures, 10000);
+  EXPECT_LT(failures, 19800);
 }
 
 } // namespace

@@ -99,8 +99,9 @@ std::optional<library::Built>
 Compiler::build(const Loaded &loaded, std::vector<library::Machine> machines,
                 trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
   auto built = times.measure("compile", [&] {
-    return library::build(loaded.program, *module, std::move(machines),
+    return library::build(loaded.program, *module, *step, std::move(machines),
                           TROWEL_VERSION);
   });
   if (built)

@@ -1,19 +1,33 @@
 /* Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * How a host calls what `trowel build` makes. A library built from the attention
- * NAME has four functions, which the header NAME.h declares beside an enumeration
- * of its tensors:
+ * How a host calls what `trowel build` makes. A library built from the
+ * attention NAME has these functions, which the header NAME.h declares beside
+ * an enumeration of its tensors:
  *
  *   int32_t NAME_forward(const trowel_call *call);
+ *   int32_t NAME_step(const trowel_call *call);
+ *   int32_t NAME_verify(const trowel_call *call);
+ *   int32_t NAME_commit(const trowel_call *call);
  *   int32_t NAME_workspace_size(const trowel_call *call, size_t *bytes);
  *   const char *NAME_describe(void);
  *   const char *NAME_last_error(void);
  *
- * They need nothing but the C library, may be called from several threads at once,
- * and never end the process. What is wrong with a call is said by the status that
- * they return; then nothing has been written. NAME_last_error has it in words that
- * name the argument, for the last call that failed in the same thread.
+ * They need nothing but the C library, may be called from several threads at
+ * once, and never end the process. What is wrong with a call is said by the
+ * status that they return; then nothing has been written. NAME_last_error has
+ * it in words that name the argument, for the last call that failed in the same
+ * thread.
+ *
+ * forward   any number of tokens of each sequence, by chunks
+ * step      one token of each sequence: decoding
+ * verify    up to TROWEL_DRAFT_TOKENS tokens of each: outputs as that many
+ * steps give them, to the bit; states and carries stay as they are commit the
+ * first `accepted` of these tokens: states and carries as that many steps leave
+ * them, to the bit
+ *
+ * The last three take states and carries from pools of slots, [slots, H,
+ * sizes...], and need no place for each sequence in order: see state_in.
  */
 #ifndef TROWEL_TROWEL_H
 #define TROWEL_TROWEL_H
@@ -31,22 +45,28 @@ extern "C" {
 /* Changes when a library cannot be called as before. */
 #define TROWEL_ABI_VERSION 1
 
+/* At most so many tokens of a sequence in a call of verify and commit. */
+#define TROWEL_DRAFT_TOKENS 16
+
 /* What the functions return. */
 typedef enum trowel_status {
   TROWEL_OK = 0,
-  TROWEL_ERROR_CALL = 1,        /* trowel_call itself: a null, a size, a flag */
-  TROWEL_ERROR_MISSING = 2,     /* a tensor, or its data, that is needed is null */
-  TROWEL_ERROR_DEVICE = 3,      /* not in the memory of the CPU */
-  TROWEL_ERROR_DTYPE = 4,       /* not of the declared type */
-  TROWEL_ERROR_SHAPE = 5,       /* the number of axes, or one's extent */
-  TROWEL_ERROR_STRIDE = 6,      /* an axis that should be contiguous, and the like */
-  TROWEL_ERROR_ALIGNMENT = 7,   /* an address that is no multiple of an element */
-  TROWEL_ERROR_OVERLAP = 8,     /* a result that shares memory with another tensor */
+  TROWEL_ERROR_CALL = 1,    /* trowel_call itself: a null, a size, a flag */
+  TROWEL_ERROR_MISSING = 2, /* a tensor, or its data, that is needed is null */
+  TROWEL_ERROR_DEVICE = 3,  /* not in the memory of the CPU */
+  TROWEL_ERROR_DTYPE = 4,   /* not of the declared type */
+  TROWEL_ERROR_SHAPE = 5,   /* the number of axes, or one's extent */
+  TROWEL_ERROR_STRIDE = 6, /* an axis that should be contiguous, and the like */
+  TROWEL_ERROR_ALIGNMENT = 7, /* an address that is no multiple of an element */
+  TROWEL_ERROR_OVERLAP =
+      8, /* a result that shares memory with another tensor */
   TROWEL_ERROR_CU_SEQLENS = 9,  /* the values of cu_seqlens */
   TROWEL_ERROR_BOUNDARIES = 10, /* the values of boundaries */
   TROWEL_ERROR_WORKSPACE = 11,  /* the workspace is too small */
   TROWEL_ERROR_MEMORY = 12,     /* there is no memory left */
-  TROWEL_ERROR_MACHINE = 13     /* no code for this processor */
+  TROWEL_ERROR_MACHINE = 13,    /* no code for this processor */
+  TROWEL_ERROR_TOKENS = 14, /* how many tokens a sequence has, or `accepted` */
+  TROWEL_ERROR_SLOTS = 15   /* the values of state_in and state_out */
 } trowel_status;
 
 /* Bits of trowel_call.flags. */
@@ -58,6 +78,14 @@ enum {
   TROWEL_POISON_WORKSPACE = 2
 };
 
+/* Values of trowel_call.function. */
+typedef enum trowel_function {
+  TROWEL_FORWARD = 0,
+  TROWEL_STEP = 1,
+  TROWEL_VERIFY = 2,
+  TROWEL_COMMIT = 3
+} trowel_function;
+
 /* Runs `body(context, i)` for every i in [0, count), in any order and on any
  * threads, and returns when all have returned. `host` is the host's own. */
 typedef void (*trowel_parallel_for)(void *host, int32_t count,
@@ -65,25 +93,28 @@ typedef void (*trowel_parallel_for)(void *host, int32_t count,
                                     void *context);
 
 /* The arguments of every function: begin with trowel_new_call, then set what is
- * wanted. Later versions append fields, of which zero means what this version does.
+ * wanted. Later versions append fields, of which zero means what this version
+ * does.
  *
- * Tensors are read and written where they lie. Strides are free but for the last
- * of the declared axes, which must be contiguous; no strides means dense. Elements
- * are of the declared type. B, T and N may be 0; T has 31 bits.
+ * Tensors are read and written where they lie. Strides are free but for the
+ * last of the declared axes, which must be contiguous; no strides means dense.
+ * Elements are of the declared type. B, T and N may be 0; T has 31 bits.
  *
- * A result may share no memory with another tensor, with two exceptions: a per-head
- * state's initial and final tensor, and the carry's, may be the same one. Tensors
- * that lie between one another, such as columns of one matrix, share none. */
+ * A result may share no memory with another tensor, with two exceptions: a
+ * per-head state's initial and final tensor, and the carry's, may be the same
+ * one. Tensors that lie between one another, such as columns of one matrix,
+ * share none. */
 typedef struct trowel_call {
   size_t struct_size; /* sizeof(trowel_call) */
   uint32_t flags;     /* TROWEL_STATE_V_FIRST and others */
-  /* At most so many threads; 0: one for each processor. Results do not depend on
-   * it. */
+  /* At most so many threads; 0: one for each processor. Results do not depend
+   * on it. */
   int32_t threads;
 
   /* One for each NAME_in_x, NAME_param_x, NAME_out_x, NAME_state_in_S,
    * NAME_state_out_S and NAME_state_at_S, at these places. Null: an output or
-   * final state that is not wanted, an initial state that is the program's own. */
+   * final state that is not wanted, an initial state that is the program's own.
+   */
   const DLTensor *const *tensors;
   int32_t tensor_count; /* how many there are; what lies behind is null */
   int32_t reserved;     /* zero */
@@ -93,21 +124,21 @@ typedef struct trowel_call {
   const DLTensor *cu_seqlens;
 
   /* Null, or int32 [M], increasing: NAME_state_at_S, [M, H, sizes...], gets the
-   * state before each of these tokens. Token t of row b is number b * T + t. Each
-   * lies a multiple of the chunk (`chunk_tokens` of the description) behind its
-   * sequence's first token. */
+   * state before each of these tokens. Token t of row b is number b * T + t.
+   * Each lies a multiple of the chunk (`chunk_tokens` of the description)
+   * behind its sequence's first token. */
   const DLTensor *boundaries;
 
-  /* What else goes from token to token: delays, running sums, the position. Bytes
-   * without a meaning to the host, uint8 [N, H, carry_bytes] (carry_at:
+  /* What else goes from token to token: delays, running sums, the position.
+   * Bytes without a meaning to the host, uint8 [N, H, carry_bytes] (carry_at:
    * [M, H, carry_bytes]); `carry_bytes` is in the description. No carry_in: the
    * sequences begin here. */
   const DLTensor *carry_in;
   const DLTensor *carry_out;
   const DLTensor *carry_at;
 
-  /* Memory of any content for the time of the call, NAME_workspace_size bytes. A
-   * smaller one serves fewer threads. Null: the call asks malloc for it. */
+  /* Memory of any content for the time of the call, NAME_workspace_size bytes.
+   * A smaller one serves fewer threads. Null: the call asks malloc for it. */
   void *workspace;
   size_t workspace_size;
 
@@ -117,6 +148,22 @@ typedef struct trowel_call {
    * most a few times, with a count of at most `threads`. */
   trowel_parallel_for parallel_for;
   void *parallel_for_host;
+
+  /* From here on: step, verify and commit. NAME_state_in_S, NAME_state_out_S
+   * and the carries have slots in place of N. int32 [N] each: the slot that
+   * sequence i begins with (-1: at its beginning), and the one that gets what
+   * it leaves (-1: none). Null: slot i. Both may name the same slot of the same
+   * tensor, with states of any kind. No two sequences write one slot, and none
+   * reads what another one writes. */
+  const DLTensor *state_in;
+  const DLTensor *state_out;
+  /* int32 [N], commit only: how many of its tokens each sequence takes. Outputs
+   * of the others are not written. */
+  const DLTensor *accepted;
+
+  /* Which function NAME_workspace_size is asked for: a trowel_function. */
+  uint32_t function;
+  uint32_t reserved2; /* zero */
 } trowel_call;
 
 /* A call of which nothing but its size is set. */
