@@ -157,6 +157,7 @@ trowel_call PreparedCall::Tensors::call() {
   call.carry_in = tensorOf(carryIn);
   call.carry_out = tensorOf(carryOut);
   call.threads = options.threads;
+  call.segments = options.segments;
   call.flags = options.poison ? TROWEL_POISON_WORKSPACE : 0;
   return call;
 }

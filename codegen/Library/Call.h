@@ -16,6 +16,7 @@ namespace trowel::library {
 
 struct CallOptions {
   int threads = 0; // 0: one for each processor
+  int64_t segments = 0;
   /// What an earlier call left; empty: the sequences begin.
   std::string carry;
   std::vector<int32_t> boundaries;

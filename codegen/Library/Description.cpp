@@ -96,6 +96,9 @@ std::string makeDescription(const Program &program, const Tables &tables,
   llvm::json::Array tensors, targets;
   for (const TensorEntry &entry : tables.tensors())
     tensors.push_back(describe(entry));
+  bool segments = false;
+  for (int64_t i = 0; i < tables.info().phaseCount; ++i)
+    segments |= tables.info().phases[i].map != nullptr;
   for (Machine machine : tables.machines())
     targets.push_back(std::string("x86-64-") + nameOf(machine));
   llvm::json::Object object{
@@ -107,6 +110,7 @@ std::string makeDescription(const Program &program, const Tables &tables,
       {"functions", llvm::json::Array{"forward", "step", "verify", "commit"}},
       {"sizes", std::move(sizes)},
       {"chunk_tokens", tables.info().chunkTokens},
+      {"segments", segments},
       {"carry_bytes", tables.info().carryBytes},
       {"draft_tokens", TROWEL_DRAFT_TOKENS},
       {"tensors", std::move(tensors)}};

@@ -43,6 +43,9 @@ private:
   Constant *divisions(const ProgramInfo &info, int64_t phase);
   Constant *step(const ProgramInfo &info, int64_t phase);
   Constant *carried(const DivisionInfo &division);
+  Constant *map(const ProgramInfo &info, int64_t phase);
+  Constant *codes(const ProgramInfo &info, const CodeInfo *list,
+                  const std::function<std::string(Machine)> &symbol);
   llvm::Function *declare(const std::string &name, llvm::Type *result,
                           llvm::ArrayRef<llvm::Type *> parameters,
                           bool isVisible);
@@ -132,13 +135,31 @@ Constant *Writer::carried(const DivisionInfo &division) {
 /// `symbol`: what its code for a machine is called.
 Fields Writer::division(const ProgramInfo &info, const DivisionInfo &x,
                         const std::function<std::string(Machine)> &symbol) {
-  std::vector<Fields> codes;
+  return {number(x.parts), number(x.work), codes(info, x.codes, symbol),
+          carried(x), number(x.carriedCount)};
+}
+
+Constant *Writer::codes(const ProgramInfo &info, const CodeInfo *list,
+                        const std::function<std::string(Machine)> &symbol) {
+  std::vector<Fields> rows;
   for (int64_t i = 0; i < info.machineCount; ++i)
-    codes.push_back(
+    rows.push_back(
         {declare(symbol(info.machines[i]), builder.getVoidTy(), {}, false),
-         number(x.codes[i].workspaceBytes)});
-  return {number(x.parts), number(x.work), table(codes), carried(x),
-          number(x.carriedCount)};
+         number(list[i].workspaceBytes)});
+  return table(rows);
+}
+
+/// Its code is behind that of the divisions.
+Constant *Writer::map(const ProgramInfo &info, int64_t phase) {
+  const PhaseInfo &x = info.phases[phase];
+  if (!x.map)
+    return table({});
+  auto symbol = [&](Machine machine) {
+    return cpu::entrySymbol(codeSymbol(info.name, phase, machine),
+                            static_cast<size_t>(x.divisionCount));
+  };
+  return table({{number(x.map->size), number(x.map->work),
+                 codes(info, x.map->codes, symbol)}});
 }
 
 Constant *Writer::divisions(const ProgramInfo &info, int64_t phase) {
@@ -163,7 +184,7 @@ Constant *Writer::phases(const ProgramInfo &info) {
   for (int64_t i = 0; i < info.phaseCount; ++i) {
     const PhaseInfo &x = info.phases[i];
     rows.push_back({arguments(x), number(x.argumentCount), divisions(info, i),
-                    number(x.divisionCount), step(info, i),
+                    number(x.divisionCount), step(info, i), map(info, i),
                     number(x.carryBytes)});
   }
   return table(rows);
@@ -229,7 +250,8 @@ void Writer::write(const ProgramInfo &info, const std::string &description) {
 static_assert(sizeof(TensorInfo) == 9 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
               sizeof(ArgumentInfo) == 7 * 8 && sizeof(CodeInfo) == 2 * 8 &&
               sizeof(CarriedInfo) == 5 * 8 && sizeof(DivisionInfo) == 5 * 8 &&
-              sizeof(PhaseInfo) == 6 * 8 && sizeof(ProgramInfo) == 13 * 8);
+              sizeof(MapInfo) == 3 * 8 && sizeof(PhaseInfo) == 7 * 8 &&
+              sizeof(ProgramInfo) == 13 * 8);
 
 } // namespace
 

@@ -4,6 +4,7 @@
 #include "codegen/Library/Phases.h"
 
 #include "codegen/CPU/View.h"
+#include "passes/Chunk/Segments.h"
 #include "passes/Chunk/Slices.h"
 
 #include <numeric>
@@ -28,8 +29,16 @@ CompiledPhase beginPhase(ModuleOp single) {
   phase.chunkTokens = program.getTokens();
   phase.divisions.push_back({1, workOf(program), {}, {}});
   // Whole vectors of columns, so that all are computed as in the whole.
-  for (const Slice &slice : addSlices(single, cpu::lanes))
+  if (program->hasAttr("saves") || program->hasAttr("backward"))
+    return phase;
+  auto slices = addSlices(single, cpu::lanes);
+  for (const Slice &slice : slices)
     phase.divisions.push_back({slice.parts, workOf(slice.program), {}, {}});
+  if (slices.empty() || !hasLinearColumns(program, slices.back().axis))
+    return phase;
+  const Slice &last = slices.back();
+  if (chunk::ProgramOp map = addColumnMap(program, last.program, last.axis))
+    phase.map = {rec::AxisOrder::around(map).size(last.axis), workOf(map), {}};
   return phase;
 }
 
@@ -65,14 +74,18 @@ void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
   phase.arguments = whole.arguments;
   phase.carryBytes = whole.carryBytes;
   phase.columns.clear();
+  const cpu::Interface &smallest = programs[phase.divisions.size() - 1];
   for (size_t i = 0; i < whole.arguments.size(); ++i)
-    phase.columns.push_back(dividedAxis(whole.arguments[i].sizes,
-                                        programs.back().arguments[i].sizes));
-  for (size_t i = 0; i < programs.size(); ++i) {
+    phase.columns.push_back(
+        dividedAxis(whole.arguments[i].sizes, smallest.arguments[i].sizes));
+  for (size_t i = 0; i < phase.divisions.size(); ++i) {
     phase.divisions[i].codes.push_back(
         {entries[i], programs[i].workspaceBytes});
     phase.divisions[i].carried = carriedBy(whole, programs[i]);
   }
+  if (phase.map)
+    phase.map->codes.push_back(
+        {entries.back(), programs.back().workspaceBytes});
 }
 
 llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,

@@ -17,7 +17,7 @@ std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
 splitPrograms(mlir::ModuleOp module);
 
 /// What a program says of its phase before it is compiled. Puts programs for
-/// slices of its columns behind it.
+/// slices of its columns and for the map of its segments behind it.
 CompiledPhase beginPhase(mlir::ModuleOp single);
 
 /// Notes what came of the programs for one machine.

@@ -328,9 +328,13 @@ void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
   bool hasStep = !phase.step.codes.empty();
   if (hasStep)
     add(phase.step);
+  const MapInfo *map = nullptr;
+  if (phase.map)
+    map = &maps.emplace_back(
+        MapInfo{phase.map->size, phase.map->work, phase.map->codes.data()});
   phaseInfos.push_back({list.data(), static_cast<int64_t>(list.size()),
                         parts.data(), count, hasStep ? &parts.back() : nullptr,
-                        phase.carryBytes});
+                        map, phase.carryBytes});
 }
 
 } // namespace trowel::library

@@ -23,6 +23,12 @@ struct CompiledDivision {
   std::vector<CarriedInfo> carried;
 };
 
+/// Code for a segment's map.
+struct CompiledMap {
+  int64_t size, work;
+  std::vector<CodeInfo> codes;
+};
+
 /// One of the programs that reductions over heads cut a program into.
 struct CompiledPhase {
   std::vector<cpu::Argument> arguments;
@@ -30,6 +36,7 @@ struct CompiledPhase {
   std::vector<HeadReduction> reductions;   // after it
   std::vector<CompiledDivision> divisions; // the whole first
   CompiledDivision step;                   // without codes: none
+  std::optional<CompiledMap> map;
   int64_t carryBytes = 0;
   int64_t chunkTokens = 1;
 };
@@ -85,6 +92,7 @@ private:
   std::deque<std::vector<int64_t>> numbers;
   std::deque<std::vector<ArgumentInfo>> arguments;
   std::deque<std::vector<DivisionInfo>> divisions;
+  std::deque<MapInfo> maps;
   std::vector<TensorInfo> tensorInfos;
   std::vector<BetweenInfo> betweenInfos;
   std::vector<PhaseInfo> phaseInfos;

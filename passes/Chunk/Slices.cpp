@@ -161,7 +161,7 @@ SmallVector<Slice> addSlices(ModuleOp module, int64_t columns) {
     }
     slice.setSymName((name + "_of_" + Twine(parts)).str());
     slice->moveAfter(last);
-    slices.push_back({parts, slice});
+    slices.push_back({axis, parts, slice});
     last = slice;
   }
   return slices;

@@ -28,6 +28,7 @@ chunk::ProgramOp sliceOf(chunk::ProgramOp program, mlir::StringAttr axis,
 /// quarter, as long as that is a multiple of `columns` and saves work. `parts`
 /// are how many of each make the whole: 2, 4.
 struct Slice {
+  mlir::StringAttr axis;
   int64_t parts;
   chunk::ProgramOp program;
 };

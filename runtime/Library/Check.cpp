@@ -175,6 +175,8 @@ int32_t Call::readStruct(const trowel_call *call) {
     called = static_cast<Function>(raw.function);
   if (raw.threads < 0)
     return fail(TROWEL_ERROR_CALL, "threads is %d", raw.threads);
+  if (raw.segments < 0)
+    return fail(TROWEL_ERROR_CALL, "segments is %lld", Long(raw.segments));
   if (raw.tensor_count < 0 || raw.tensor_count > program.tensorCount)
     return fail(TROWEL_ERROR_CALL, "tensor_count is %d, but `%s` has %lld",
                 raw.tensor_count, program.name, Long(program.tensorCount));

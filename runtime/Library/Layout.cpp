@@ -15,8 +15,10 @@ static int64_t append(Checked &end, Checked bytes) {
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
-    : places(2 * program.betweenCount + program.stateCount),
-      firstState(2 * program.betweenCount) {
+    : places(2 * program.betweenCount + 2 * program.stateCount),
+      firstState(2 * program.betweenCount),
+      firstEntry(firstState + program.stateCount),
+      segments(segmentsOf(program, call)) {
   if (!hasMemory())
     return;
   Checked tokens = Checked(call.size(B)) * call.size(T) * 4;
@@ -28,6 +30,8 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
     places.data[2 * i + 1] = append(common, tokens * units * between.elements);
   }
   endedPlace = append(common, Checked(call.size(N)) * call.size(H) * 4);
+  if (segments > 1)
+    placeSegments(program, call);
   int64_t workspace = 0, carry = 0, arguments = 0;
   for (int64_t i = 0; i < program.phaseCount; ++i) {
     const PhaseInfo &phase = program.phases[i];
@@ -36,6 +40,8 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
           larger(workspace, phase.divisions[j].codes[machine].workspaceBytes);
     if (call.isDecode())
       workspace = larger(workspace, phase.step->codes[machine].workspaceBytes);
+    if (segments > 1 && phase.map)
+      workspace = larger(workspace, phase.map->codes[machine].workspaceBytes);
     carry = larger(carry, phase.carryBytes);
     arguments = larger(arguments, phase.argumentCount);
   }
@@ -45,6 +51,33 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
   for (int64_t i = 0; i < program.stateCount; ++i)
     places.data[firstState + i] =
         append(each, Checked(program.stateElements[i]) * 4);
+}
+
+/// What lies beyond a row is read with vectors.
+static Checked withMargin(Checked bytes) { return bytes + 1024; }
+
+void Layout::placeSegments(const ProgramInfo &program, const Call &call) {
+  Checked units = Checked(call.size(N)) * call.size(H), entry = 0, map = 0;
+  for (int64_t i = 0; i < program.stateCount; ++i)
+    places.data[firstEntry + i] =
+        append(entry, Checked(program.stateElements[i]) * 4);
+  for (int64_t i = 0; i < program.phaseCount; ++i) {
+    const PhaseInfo &phase = program.phases[i];
+    Checked square = 0;
+    if (phase.map)
+      square = Checked(phase.map->size) * phase.map->size * 4;
+    if (square.overflows() || square.get() > map.get())
+      map = square;
+  }
+  map = wholeLines(withMargin(map));
+  entry = wholeLines(withMargin(entry));
+  entryBytes = entry.get();
+  mapBytes = map.get();
+  serialPlace = append(common, units * 4);
+  entryPlace = append(common, units * (segments - 1) * entryBytes);
+  mapPlace = append(common, units * (segments - 2) * mapBytes);
+  identityPlace = append(common, map);
+  zeroPlace = append(common, entry);
 }
 
 Checked Layout::bytes(int64_t threads) const {

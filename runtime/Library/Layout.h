@@ -10,6 +10,10 @@
 
 namespace trowel::library {
 
+/// Into how many segments each sequence is cut.
+int64_t segmentsOf(const ProgramInfo &program, const Call &call);
+constexpr int64_t mostSegments = 256;
+
 class Layout {
 public:
   Layout(const ProgramInfo &program, const Call &call, int64_t machine);
@@ -27,6 +31,20 @@ public:
   }
   /// For each sequence and head, how many slices have ended.
   int64_t ended() const { return endedPlace; }
+  // Of a call with segments. For each sequence and head: whether its segments
+  // run one after the other, the states that each but the first begins with,
+  // the maps of those between the first and the last.
+  int64_t serial() const { return serialPlace; }
+  int64_t entry(int64_t unit, int64_t segment) const {
+    return entryPlace + (unit * (segments - 1) + segment - 1) * entryBytes;
+  }
+  int64_t stateInEntry(int64_t i) const { return places.data[firstEntry + i]; }
+  int64_t map(int64_t unit, int64_t segment) const {
+    return mapPlace + (unit * (segments - 2) + segment - 1) * mapBytes;
+  }
+  int64_t identity() const { return identityPlace; }
+  int64_t zeros() const { return zeroPlace; }
+  int64_t zeroBytes() const { return entryBytes; }
   int64_t thread(int64_t i) const { return common.get() + i * each.get(); }
 
   int64_t threadBytes() const { return each.get(); }
@@ -37,9 +55,13 @@ public:
   int64_t state(int64_t i) const { return places.data[firstState + i]; }
 
 private:
+  void placeSegments(const ProgramInfo &program, const Call &call);
+
   Buffer<int64_t> places;
-  int64_t firstState;
+  int64_t firstState, firstEntry, segments;
   Checked common = 0, each = 0;
+  int64_t serialPlace = 0, entryPlace = 0, mapPlace = 0, identityPlace = 0,
+          zeroPlace = 0, entryBytes = 0, mapBytes = 0;
   int64_t endedPlace = 0, carryPlace = 0, addressPlace = 0;
 };
 

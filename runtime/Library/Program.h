@@ -99,6 +99,14 @@ struct DivisionInfo {
   int64_t carriedCount;
 };
 
+/// Code that makes of the identity's columns the map by which a segment of the
+/// sequence changes a column of all states, one state after the other.
+struct MapInfo {
+  int64_t size; // elements of such a column
+  int64_t work; // compared with the divisions'
+  const CodeInfo *codes;
+};
+
 struct PhaseInfo {
   const ArgumentInfo *arguments; // in the order that the code wants
   int64_t argumentCount;
@@ -106,6 +114,7 @@ struct PhaseInfo {
   int64_t divisionCount;
   /// The whole once more, token by token; null where there is none.
   const DivisionInfo *step;
+  const MapInfo *map; // null: the sequence has no segments
   int64_t carryBytes;
 };
 

@@ -57,6 +57,7 @@ int64_t strideCount(const ProgramInfo &program) {
 Run::Run(const ProgramInfo &program, const Call &call, int64_t machine)
     : program(program), call(call), machine(machine),
       layout(program, call, machine), strides(strideCount(program)),
+      mapStrides(strideCount(program)), segments(segmentsOf(program, call)),
       headsTogether(headsPerItem()) {}
 
 //===--- Memory and threads -----------------------------------------------===//
@@ -70,6 +71,8 @@ int64_t Run::usefulThreads() const {
       if (phase.divisions[j].parts > parts)
         parts = phase.divisions[j].parts;
   }
+  if (2 * segments - 3 > parts)
+    parts = 2 * segments - 3;
   Checked items = Checked(call.size(N)) * call.size(H) * parts;
   bool isLess = !items.overflows() && items.get() < mostThreads;
   return isLess ? items.get() : mostThreads;
@@ -102,7 +105,7 @@ int32_t Run::findMemory(void *&own) {
   size_t bytes = call.arguments().workspace_size, wanted;
   if (int32_t status = workspaceBytes(wanted))
     return status;
-  if (!strides.data)
+  if (!strides.data || !mapStrides.data)
     return fail(TROWEL_ERROR_MEMORY, "there is no memory for the call");
   if (!given) {
     bytes = wanted;
@@ -185,11 +188,17 @@ const DivisionInfo &Run::bestDivision() const {
 }
 
 void Run::runPhase() {
-  findStrides();
-  division = &bestDivision();
+  findStrides(strides.data, false);
+  bool hasSegments = segments > 1 && phase->map;
+  division = hasSegments ? phase->divisions : &bestDivision();
   int64_t heads = call.size(N) * call.size(H);
   std::memset(memory + layout.ended(), 0, static_cast<size_t>(heads) * 4);
-  forEach(heads / headsTogether * division->parts, &Run::runItem);
+  if (hasSegments) {
+    findStrides(mapStrides.data, true);
+    runSegments();
+  } else {
+    forEach(heads / headsTogether * division->parts, &Run::runItem);
+  }
   int64_t tokens = call.size(B) * call.size(T);
   int64_t index = phase - program.phases;
   for (int64_t i = 0; i < program.betweenCount; ++i)
@@ -200,10 +209,11 @@ void Run::runPhase() {
 
 //===--- A head on a sequence ---------------------------------------------===//
 
-void Run::findStrides() {
-  int64_t *to = strides.data;
+void Run::findStrides(int64_t *to, bool ofMap) {
   for (int64_t i = 0; i < phase->argumentCount; ++i) {
     const ArgumentInfo &argument = phase->arguments[i];
+    if (ofMap && !isOfMap(argument))
+      continue;
     bool perToken =
         argument.role == Role::Input || argument.role == Role::Output;
     if (!perToken && argument.role != Role::Param)
@@ -251,31 +261,53 @@ void Run::runItem(int64_t item, char *thread) {
     runHead(first + i, slice, thread);
 }
 
-void Run::runHead(int64_t unit, int64_t slice, char *thread) {
-  int64_t sequence = unit / call.size(H), head = unit % call.size(H);
-  int64_t begin = call.begin(sequence), end = begin + call.tokensOf(sequence);
-  int64_t i = call.boundariesBefore(begin), last = call.boundariesBefore(end);
-  int64_t from = call.slotIn(sequence), to = call.slotOut(sequence);
-  Part part{sequence, head, slice, begin, end, from, to, true, false, i};
+void Run::beginItem(const Part &part, char *thread) {
   if (call.arguments().flags & TROWEL_POISON_WORKSPACE)
     std::memset(thread, 0xff, static_cast<size_t>(layout.threadBytes()));
   loadCarry(part, thread);
-  for (; i < last; ++i) {
+  movePosition(part.begin - call.begin(part.sequence), thread);
+}
+
+void Run::runSpan(Part &part, int64_t end, bool isLast, char *thread) {
+  int64_t i = call.boundariesBefore(part.begin);
+  for (int64_t last = call.boundariesBefore(end); i < last; ++i) {
     part.boundary = i;
     part.end = call.boundary(i);
     runPart(part, thread);
-    if (slice == 0)
+    if (part.slice == 0)
       storeShared(part, thread);
     part.begin = part.end;
     part.isFirst = false;
   }
+  part.boundary = -1;
+  part.end = end;
   if (call.isDecode() && roundsStates())
     runTokens(part, thread);
   part.end = end;
-  part.isLast = true;
+  part.isLast = isLast;
   runPart(part, thread);
-  if (endsLast(part))
+}
+
+void Run::runHead(int64_t unit, int64_t slice, char *thread) {
+  Part part = partOf(unit);
+  part.slice = slice;
+  part.begin = call.begin(part.sequence);
+  beginItem(part, thread);
+  runSpan(part, part.begin + call.tokensOf(part.sequence), true, thread);
+  if (endsLast(part, division->parts))
     storeShared(part, thread);
+}
+
+/// A head's on a sequence, without its tokens.
+Run::Part Run::partOf(int64_t unit) const {
+  Part part{};
+  part.sequence = unit / call.size(H);
+  part.head = unit % call.size(H);
+  part.from = call.slotIn(part.sequence);
+  part.to = call.slotOut(part.sequence);
+  part.isFirst = true;
+  part.boundary = -1;
+  return part;
 }
 
 /// A step leaves its states in the declared types: whoever takes several tokens
@@ -313,13 +345,12 @@ void Run::storeShared(const Part &part, char *thread) {
   storeCarry(part, thread, false);
 }
 
-bool Run::endsLast(const Part &part) {
-  if (division->parts == 1)
+bool Run::endsLast(const Part &part, int64_t count) {
+  if (count == 1)
     return true;
   auto *ended = reinterpret_cast<int32_t *>(memory + layout.ended());
   int64_t unit = part.sequence * call.size(H) + part.head;
-  return __atomic_add_fetch(ended + unit, 1, __ATOMIC_ACQ_REL) ==
-         division->parts;
+  return __atomic_add_fetch(ended + unit, 1, __ATOMIC_ACQ_REL) == count;
 }
 
 /// A tensor as the part's slice sees it.
@@ -339,7 +370,8 @@ void *Run::addressOf(const ArgumentInfo &argument, const Part &part,
     return stateBefore(argument, part, thread);
   if (argument.role == Role::FinalState)
     return stateAfter(argument, part, thread);
-  if (argument.role == Role::Output && part.slice > 0 && !isDivided(argument))
+  bool isAnothers = part.statesOnly || (part.slice > 0 && !isDivided(argument));
+  if (argument.role == Role::Output && isAnothers)
     return nullptr;
   if (argument.between >= 0)
     return betweenOf(argument, part);
@@ -406,6 +438,8 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
   char *held = thread + layout.state(argument.state);
   if (!part.isFirst)
     return held;
+  if (part.entry)
+    return const_cast<char *>(part.entry) + layout.stateInEntry(argument.state);
   View view = columnsOf(argument, part, argument.tensor);
   if (!view.data || part.from < 0)
     return nullptr;
@@ -417,7 +451,9 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
 }
 
 View Run::targetOf(const ArgumentInfo &argument, const Part &part) const {
-  int64_t tensor = part.isLast ? argument.tensor : argument.at;
+  int64_t tensor = part.isLast          ? argument.tensor
+                   : part.boundary >= 0 ? argument.at
+                                        : -1;
   if (tensor < 0 || part.to < 0 || !call.isFirst(argument.sharing, part.head))
     return View();
   return columnsOf(argument, part, tensor);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A checked call, run: phase by phase, in each an item of work for every
-// sequence and head, or for every slice of a head's columns.
+// sequence and head, or for every slice of a head's columns, or for every
+// segment of the sequence (Segments.cpp).
 #ifndef TROWEL_RUNTIME_LIBRARY_RUN_H
 #define TROWEL_RUNTIME_LIBRARY_RUN_H
 
@@ -27,7 +28,10 @@ private:
     int64_t sequence, head, slice, begin, end;
     int64_t from, to; // rows of the states' and carries' tensors; -1: none
     bool isFirst, isLast;
-    int64_t boundary; // the one at its end, if it is not the last
+    int64_t boundary; // the one at its end, if it is not the last, or -1
+    /// The states that it begins with, if these are not the call's.
+    const char *entry = nullptr;
+    bool statesOnly = false; // no outputs
   };
   using Work = void (Run::*)(int64_t item, char *thread);
 
@@ -36,7 +40,7 @@ private:
   int32_t findMemory(void *&own);
   void runPhase();
   const DivisionInfo &bestDivision() const;
-  void findStrides();
+  void findStrides(int64_t *to, bool ofMap);
   /// Calls `work` for every item in [0, count).
   void forEach(int64_t count, Work work);
   static void takeItems(void *run, int32_t thread);
@@ -56,7 +60,12 @@ private:
   /// Whether the part's slice is the last of its head to end. That one stores
   /// what all of them have for the next call: it may lie where this call's own
   /// beginning did.
-  bool endsLast(const Part &part);
+  bool endsLast(const Part &part, int64_t count);
+  /// What every item begins with: its memory and the carry.
+  void beginItem(const Part &part, char *thread);
+  /// The part from `part.begin` to `end`, boundary by boundary.
+  void runSpan(Part &part, int64_t end, bool isLast, char *thread);
+  Part partOf(int64_t unit) const;
   void storeShared(const Part &part, char *thread);
   View columnsOf(const ArgumentInfo &argument, const Part &part,
                  int64_t tensor) const;
@@ -79,6 +88,25 @@ private:
   void storeCarry(const Part &part, char *thread, bool divided);
   char *carryOf(const View &view, int64_t row, int64_t head) const;
 
+  // Segments.cpp
+  void runSegments();
+  int64_t segmentBegin(int64_t sequence, int64_t segment) const;
+  /// Whether the code of maps has the argument.
+  static bool isOfMap(const ArgumentInfo &argument);
+  int64_t columnCount() const;
+  void writeIdentity();
+  Part segmentPart(int64_t unit, int64_t segment) const;
+  void summarise(int64_t item, char *thread);
+  void findMap(const Part &part, int64_t unit, int64_t segment, char *thread);
+  int32_t *serialFlag(int64_t unit) const;
+  void runSerially(int64_t unit);
+  void join(int64_t item, char *thread);
+  template <typename Row>
+  void addRow(float *sums, int64_t first, int64_t count, const char *from,
+              Row row) const;
+  void runSegment(int64_t item, char *thread);
+  void movePosition(int64_t tokens, char *thread);
+
   void reduceTokens(int64_t item, char *thread);
   void reduce(const BetweenInfo &between, int64_t index, int64_t begin,
               int64_t end);
@@ -87,7 +115,8 @@ private:
   const Call &call;
   int64_t machine;
   Layout layout;
-  Buffer<int64_t> strides; // of the phase's arguments
+  Buffer<int64_t> strides, mapStrides; // of the phase's arguments
+  int64_t segments;
   char *memory = nullptr;
   int64_t threads = 1;
   int64_t headsTogether; // in an item

@@ -125,7 +125,7 @@ inline const library::ProgramInfo &program() {
   static const DivisionInfo divisions[] = {{1, 5, whole, carried, 1},
                                            {V, 2, slice, carried, 1}};
   static const PhaseInfo phases[] = {
-      {arguments, 10, divisions, 2, divisions, 8}};
+      {arguments, 10, divisions, 2, divisions, nullptr, 8}};
   static const int64_t stateElements[] = {K * V, K};
   static const Machine machines[] = {Machine::Host};
   static const ProgramInfo info = {"small",

@@ -136,6 +136,8 @@ TEST(LibraryErrors, Struct) {
               "reserved is not zero");
   expectError([](RightCall &r) { r.call.threads = -1; }, TROWEL_ERROR_CALL,
               "threads is -1");
+  expectError([](RightCall &r) { r.call.segments = -1; }, TROWEL_ERROR_CALL,
+              "segments is -1");
   expectError([](RightCall &r) { r.call.tensor_count = 13; }, TROWEL_ERROR_CALL,
               "tensor_count is 13, but `small` has 12");
   expectError([](RightCall &r) { r.call.tensors = nullptr; }, TROWEL_ERROR_CALL,

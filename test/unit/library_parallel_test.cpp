@@ -1,16 +1,21 @@
 // Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One head on several threads: which programs are divided, and that slices of
-// columns give the bits of the whole.
+// One head on several threads: which programs are divided, that slices of
+// columns give the bits of the whole, and that segments of the sequence are
+// right.
 
 #include "codegen/Library/InProcess.h"
+#include "frontend/Reference/Compare.h"
 #include "frontend/Reference/Inputs.h"
+#include "frontend/Reference/Meaning.h"
+#include "frontend/Reference/Types.h"
 #include "passes/Chunk/Slices.h"
 #include "test/unit/Derived.h"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <regex>
 
@@ -66,14 +71,18 @@ TEST(Separable, NotWhatIsReadAlongBoth) {
 
 //===--- The same bits ----------------------------------------------------===//
 
-/// Sizes of four vectors, so that there are slices of a half and a quarter.
-CheckOptions dividedSizes(const syntax::Attention &attention) {
+/// Sizes of so many columns.
+template <int64_t columns>
+CheckOptions sizesOf(const syntax::Attention &attention) {
   CheckOptions options;
   for (const syntax::Size &size : attention.sizes)
     if (size.value > 6)
-      options.sizes.push_back({size.name.text, 64});
+      options.sizes.push_back({size.name.text, columns});
   return options;
 }
+
+/// Four vectors, so that there are slices of a half and a quarter.
+constexpr SizesOf dividedSizes = sizesOf<64>;
 
 /// A NaN's sign is the machine's own business.
 bool sameBits(const Tensor &a, const Tensor &b) {
@@ -135,8 +144,6 @@ public:
   }
 
   std::unique_ptr<library::InProcess> library;
-
-private:
   const Program &program;
 };
 
@@ -174,5 +181,113 @@ TEST(Division, IsMadeWhereItHelps) {
   EXPECT_EQ(partsOf("examples/gated_slot_attention.trowel"), 2);
   EXPECT_EQ(partsOf("test/language/lstm.trowel"), 1);
 }
+
+//===--- Segments ---------------------------------------------------------===//
+
+bool hasSegments(const library::ProgramInfo &info) {
+  for (int64_t i = 0; i < info.phaseCount; ++i)
+    if (info.phases[i].map)
+      return true;
+  return false;
+}
+
+class Segments : public testing::TestWithParam<std::string> {
+protected:
+  void expectRight(const OneHead &head, Regime regime) {
+    InputOptions inputs;
+    inputs.regime = regime;
+    inputs.initialStates = true;
+    int64_t chunk = head.info().chunkTokens, tokens = 5 * chunk + 9;
+    // The second sequence has fewer chunks than segments.
+    Batch batch{1, tokens, 2, 1, {0, 4 * chunk + 2, tokens}};
+    TensorMap arguments = generateInputs(head.program, batch, inputs);
+    TensorMap meaning = evaluate(head.program, batch, arguments);
+    TensorMap magnitudes = evaluateMagnitudes(head.program, batch, arguments);
+    if (!(largestMagnitude(meaning) < 1e6))
+      return; // near or beyond what f32 holds
+    library::CallOptions options;
+    options.boundaries = {static_cast<int32_t>(chunk),
+                          static_cast<int32_t>(2 * chunk)};
+    options.poison = true;
+    auto call = [&](int64_t segments, int threads) {
+      library::CallResults results;
+      options.segments = segments;
+      options.threads = threads;
+      EXPECT_EQ(head.library->call(batch, arguments, options, results),
+                TROWEL_OK)
+          << head.library->lastError();
+      return results;
+    };
+    library::CallResults whole = call(1, 1);
+    double limit =
+        std::max(1e-5, compare(whole.values, meaning, magnitudes).ratio);
+    for (int64_t segments : {2, 3, 5}) {
+      library::CallResults one = call(segments, 1);
+      Comparison comparison = compare(one.values, meaning, magnitudes);
+      EXPECT_LE(comparison.ratio, limit)
+          << nameOf(regime) << ", " << segments
+          << " segments: " << comparison.name << " " << comparison.reason;
+      expectSame(one, call(segments, 3));
+      EXPECT_EQ(one.carry, whole.carry);
+      expectClose(one.statesAtBoundaries, whole.statesAtBoundaries);
+    }
+  }
+
+  static void expectClose(const TensorMap &a, const TensorMap &b) {
+    for (const auto &[name, tensor] : a)
+      for (size_t i = 0; i < tensor.data.size(); ++i)
+        EXPECT_NEAR(tensor.data[i], b.at(name).data[i],
+                    1e-4 * (1 + std::abs(tensor.data[i])))
+            << name;
+  }
+};
+
+TEST_P(Segments, AreRight) {
+  for (const Program &declared : checkedPrograms(GetParam(), sizesOf<32>)) {
+    Program program = inF32(declared);
+    OneHead head(program);
+    if (head.library && hasSegments(head.info()))
+      for (Regime regime : allRegimes())
+        expectRight(head, regime);
+  }
+}
+
+TEST(Segmentation, IsDoneWhereMapsAreLinear) {
+  auto isSegmented = [](const char *file) {
+    return hasSegments(
+        OneHead(checkedPrograms(file, dividedSizes).front()).info());
+  };
+  EXPECT_TRUE(isSegmented("examples/kimi_delta_attention.trowel"));
+  EXPECT_TRUE(isSegmented("examples/lightning_attention.trowel"));
+  EXPECT_TRUE(isSegmented("examples/titans.trowel")); // two coupled states
+  EXPECT_FALSE(isSegmented("examples/lstm.trowel"));
+  EXPECT_FALSE(isSegmented("examples/fast_weights_2016.trowel"));
+}
+
+/// A map that makes errors grow is not used: the bits are those of the whole.
+TEST(Segmentation, GivesWayToGrowth) {
+  Program program = checkedProgram(
+      "attention grows(K = 64, V = 64) {\nin q, k : f32[K]\nin v : f32[V]\n"
+      "param a : f32\nstate S : f32[K, V]\nS *= a\nS += k * v\n"
+      "out o : f32[V] = q @ S\n}\n");
+  OneHead head(program);
+  ASSERT_TRUE(hasSegments(head.info()));
+  Batch batch{1, 4 * head.info().chunkTokens, 1, 1, {}};
+  TensorMap arguments = generateInputs(program, batch, {Regime::Gentle, 0});
+  auto call = [&](double factor, int64_t segments) {
+    arguments["a"].data = {factor};
+    library::CallOptions options;
+    options.segments = segments;
+    library::CallResults results;
+    EXPECT_EQ(head.library->call(batch, arguments, options, results),
+              TROWEL_OK);
+    return results;
+  };
+  expectSame(call(1.3, 4), call(1.3, 1));
+  EXPECT_FALSE(sameBits(call(0.99, 4).values["S"], call(0.99, 1).values["S"]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, Segments, testing::ValuesIn(allPrograms()),
+                         nameOf);
 
 } // namespace

@@ -108,7 +108,7 @@ typedef struct trowel_call {
   size_t struct_size; /* sizeof(trowel_call) */
   uint32_t flags;     /* TROWEL_STATE_V_FIRST and others */
   /* At most so many threads; 0: one for each processor. Results do not depend
-   * on it. */
+   * on it, unless it makes segments. */
   int32_t threads;
 
   /* One for each NAME_in_x, NAME_param_x, NAME_out_x, NAME_state_in_S,
@@ -164,6 +164,13 @@ typedef struct trowel_call {
   /* Which function NAME_workspace_size is asked for: a trowel_function. */
   uint32_t function;
   uint32_t reserved2; /* zero */
+
+  /* forward only. Cut each sequence into so many segments that run at the same
+   * time, where the states allow it (`segments` of the description); 1: do not.
+   * Results differ by roundings, and depend on this number and the shapes
+   * alone. 0: as many as the heads leave threads for, if `threads` says so and
+   * these are at least eight for each head. */
+  int64_t segments;
 } trowel_call;
 
 /* A call of which nothing but its size is set. */
