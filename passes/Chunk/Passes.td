@@ -20,4 +20,13 @@ def ChunkPrograms : Pass<"rec-chunk-programs", "::mlir::ModuleOp"> {
   ];
 }
 
+def SingleToken : Pass<"chunk-single-token", "::trowel::chunk::ProgramOp"> {
+  let summary = "Simplify a chunk program whose chunks have one token";
+  let description = [{
+    Rows and keys are carried over no other token, sums over the token are
+    products, and a system without products within the token is solved. Reads of
+    one state become one matrix product.
+  }];
+}
+
 #endif // TROWEL_PASSES_CHUNK_PASSES_TD

@@ -29,7 +29,9 @@ void addDifferentiate(OpPassManager &manager) {
 
 void addChunk(OpPassManager &manager, int64_t tokens) {
   manager.addPass(createChunkPrograms(ChunkProgramsOptions{tokens}));
-  manager.nest<chunk::ProgramOp>().addPass(createCSEPass());
+  OpPassManager &program = manager.nest<chunk::ProgramOp>();
+  program.addPass(createSingleToken());
+  program.addPass(createCSEPass());
 }
 
 void registerTrowelPasses() {
