@@ -155,7 +155,9 @@ static llvm::Expected<Compiled> compile(ModuleOp source,
   OwningOpRef<ModuleOp> target = ModuleOp::create(source.getLoc());
   bool wide = !options.narrow && hasFeatures(**machine, Machine::Avx512);
   Compiled result;
-  Output output(*target, wide);
+  bool singleTokens = llvm::all_of(
+      programs, [](chunk::ProgramOp x) { return x.getTokens() == 1; });
+  Output output(*target, wide, singleTokens);
   for (chunk::ProgramOp program : programs) {
     Emitter emitter(program, output,
                     entrySymbol(entryName, result.programs.size()));

@@ -162,27 +162,56 @@ void Emitter::beginState(rec::StateOp op, const View &buffer) {
     fill(buffer, 0);
 }
 
-void Emitter::emitStateBegin(rec::StateOp op) {
+/// The state's place for the time of the call. With one token a chunk that is
+/// the final state itself if it is wanted and lies as a buffer does: a state is
+/// read and written once.
+View Emitter::placeState(rec::StateOp op) {
   View buffer = allocate(op.getType());
+  if (chunkTokens != 1 || isBackward || op.getHidden() || op.getSaved())
+    return buffer;
+  Value wanted = tensorOf(Argument::Role::FinalState, op.getName()).address;
+  View dense = denseView(wanted, op.getType(), op.getLayout());
+  bool same = buffer.axes == dense.axes && dense.storesWhole();
+  for (auto [a, b] : llvm::zip(buffer.strides, dense.strides))
+    same &= a.is(b.fixed);
+  if (!same)
+    return buffer;
+  buffer.base =
+      code.op<arith::SelectOp>(notNull(wanted), wanted, code.start(buffer));
+  buffer.offset = 0;
+  return buffer;
+}
+
+void Emitter::emitStateBegin(rec::StateOp op) {
+  View buffer = placeState(op);
   stateBuffers[op.getNameAttr()] = buffer;
   if (op.getHidden() && !isBackward) // by what is carried
     return;
   if (op.getHidden())
     return beginState(op, buffer);
   Value given = tensorOf(Argument::Role::InitialState, op.getName()).address;
+  View start = denseView(given, op.getType(), op.getLayout());
+  auto copyIn = [&] { copy(buffer, start); };
+  auto copyUnlessThere = [&] {
+    code.ifThen(
+        code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, given, buffer.base),
+        copyIn);
+  };
+  bool mayBeThere = buffer.base != memory;
   code.ifThen(
-      notNull(given),
-      [&] { copy(buffer, denseView(given, op.getType(), op.getLayout())); },
+      notNull(given), [&] { mayBeThere ? copyUnlessThere() : copyIn(); },
       [&] { beginState(op, buffer); });
 }
 
 void Emitter::emitStateEnd(rec::StateOp op) {
   if (op.getHidden() || op.getSaved())
     return;
+  View buffer = stateBuffers[op.getNameAttr()];
+  if (buffer.base != memory) // it is there
+    return;
   Value wanted = tensorOf(Argument::Role::FinalState, op.getName()).address;
   code.ifThen(notNull(wanted), [&] {
-    copy(denseView(wanted, op.getType(), op.getLayout()),
-         stateBuffers[op.getNameAttr()]);
+    copy(denseView(wanted, op.getType(), op.getLayout()), buffer);
   });
 }
 
@@ -192,7 +221,8 @@ void Emitter::emitUpdates() {
   for (auto update : program.getBody().front().getOps<rec::UpdateOp>()) {
     View to = stateBuffers[update.getNameAttr()];
     View from = viewOf(update.getValue());
-    if (homes.count(update.getValue()) && from.offset == to.offset)
+    if (homes.count(update.getValue()) && from.base == to.base &&
+        from.offset == to.offset)
       continue;
     // Another state's beginning is overwritten by that state's own update.
     if (Liveness::rootOf(update.getValue()).getDefiningOp<rec::StateOp>()) {

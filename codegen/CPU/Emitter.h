@@ -55,8 +55,9 @@ using Coefficients = llvm::SmallVector<Coefficient>;
 
 /// What the programs of a module write their code to.
 struct Output {
-  Output(mlir::ModuleOp module, bool wide)
-      : code(module, module.getLoc()), kernels(code, wide), parts(code) {}
+  Output(mlir::ModuleOp module, bool wide, bool fewRows)
+      : code(module, module.getLoc()), kernels(code, wide, fewRows),
+        parts(code) {}
 
   Code code;
   Kernels kernels;
@@ -263,6 +264,7 @@ private:
   void storeOutput(Value value, const View &tensor);
   /// The program's own beginning.
   void beginState(rec::StateOp op, const View &buffer);
+  View placeState(rec::StateOp op);
   void emitStateBegin(rec::StateOp op);
   void emitStateEnd(rec::StateOp op);
   void emitUpdates();

@@ -51,8 +51,16 @@ void Kernels::productBody(ValueRange x) {
     return code.op<arith::AndIOp>(p.columns, code.index(-multiple));
   };
   Value whole = wide ? downTo(64) : code.index(0), half = downTo(32);
+  Value broad = code.index(0);
+  if (wide && fewRows) {
+    Value few = code.op<arith::CmpIOp>(arith::CmpIPredicate::sle, p.rows,
+                                       code.index(2));
+    broad = code.select(few, downTo(128), broad);
+    code.loop(code.index(0), broad, 128,
+              [&](Value column) { productPanel(p, accumulate, column, 8, 2); });
+  }
   if (wide)
-    code.loop(code.index(0), whole, 64,
+    code.loop(broad, whole, 64,
               [&](Value column) { productPanel(p, accumulate, column, 4, 4); });
   code.loop(whole, half, 32, [&](Value column) {
     productPanel(p, accumulate, column, 2, wide ? 8 : 2);
@@ -68,7 +76,14 @@ void Kernels::productPanel(const Product &p, Value accumulate, Value column,
   code.loop(code.index(0), blocked, rows, [&](Value row) {
     productBlock(p, accumulate, row, column, vectors, rows);
   });
-  code.loop(blocked, p.rows, 1, [&](Value row) {
+  Value pairs = blocked;
+  if (fewRows && rows > 2) {
+    pairs = code.op<arith::AndIOp>(p.rows, code.index(-2));
+    code.loop(blocked, pairs, 2, [&](Value row) {
+      productBlock(p, accumulate, row, column, vectors, 2);
+    });
+  }
+  code.loop(pairs, p.rows, 1, [&](Value row) {
     productBlock(p, accumulate, row, column, vectors, 1);
   });
 }

@@ -53,7 +53,10 @@ struct Transposition {
 class Kernels {
 public:
   /// `wide`: the machine has 32 registers of 512 bits for accumulators.
-  Kernels(Code &code, bool wide) : code(code), wide(wide) {}
+  /// `fewRows`: products of one or two rows matter; they read B once, in long
+  /// rows.
+  Kernels(Code &code, bool wide, bool fewRows)
+      : code(code), wide(wide), fewRows(fewRows) {}
 
   void product(const Product &product);
   void triangle(const Triangle &triangle);
@@ -96,7 +99,7 @@ private:
   void call(mlir::func::FuncOp function, mlir::ValueRange arguments);
 
   Code &code;
-  bool wide;
+  bool wide, fewRows;
 };
 
 } // namespace trowel::cpu

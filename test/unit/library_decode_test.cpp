@@ -376,6 +376,27 @@ TEST_P(DecodeInF32, IsRight) {
 INSTANTIATE_TEST_SUITE_P(Examples, DecodeInF32,
                          testing::ValuesIn(programFiles("examples")), nameOf);
 
+CheckOptions wholeVectors(const syntax::Attention &attention) {
+  CheckOptions options;
+  for (const syntax::Size &size : attention.sizes)
+    if (size.value > 6)
+      options.sizes.push_back({size.name.text, 16});
+  return options;
+}
+
+/// Whole vectors: states that may be updated where they lie.
+class DecodeInPlace : public testing::TestWithParam<std::string> {};
+
+TEST_P(DecodeInPlace, IsRight) {
+  for (const Program &declared : checkedPrograms(GetParam(), wholeVectors)) {
+    Program program = inF32(declared);
+    Decoder(program, 1e-5).run();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Examples, DecodeInPlace,
+                         testing::ValuesIn(programFiles("examples")), nameOf);
+
 class DecodeAsDeclared : public testing::TestWithParam<std::string> {};
 
 TEST_P(DecodeAsDeclared, IsRight) {
@@ -401,6 +422,24 @@ TEST(Decode, RoundsStatesTokenByToken) {
                               "}\n");
   ASSERT_TRUE(checked.program) << checked.messages();
   Decoder(*checked.program, 5e-3).run();
+}
+
+/// States that take one value, and states that change places.
+TEST(Decode, StatesOfOneValue) {
+  for (const char *updates :
+       {"  let n = g * A + k * v\n  A = n\n  B = n\n",
+        "  let n = g * A + k * v\n  let m = A\n  A = B + n\n  B = m\n"}) {
+    Checked checked = checkText(std::string("attention two(K = 5, V = 16) {\n"
+                                            "  in q, k : f32[K]\n"
+                                            "  in v : f32[V]\n"
+                                            "  in g : f32 in [0, 1]\n"
+                                            "  state A, B : f32[K, V]\n") +
+                                updates +
+                                "  out o : f32[V] = q @ (A + 2 * B)\n"
+                                "}\n");
+    ASSERT_TRUE(checked.program) << checked.messages();
+    Decoder(*checked.program, 1e-5).run();
+  }
 }
 
 } // namespace
