@@ -31,6 +31,9 @@ struct RightCall : HostCall {
     for (size_t i = 0; i < tensor_count; ++i)
       add(std::count(bf16.begin(), bf16.end(), i) ? bf16Type : f32Type,
           shapes[i]);
+    // Whatever is made to lie where x does has room there.
+    all[in_x].bytes.resize(1024);
+    all[in_x].tensor.data = all[in_x].bytes.data();
     for (size_t i : {in_x, in_v, in_c, param_w, state_in_S, state_in_Z})
       std::fill(all[i].bytes.begin(), all[i].bytes.end(), 0);
     call.cu_seqlens = integers({0, 4, 12});
@@ -576,8 +579,10 @@ private:
       break;
     case 5:
       // Nobody can tell how large the memory really is: a size that no other
-      // tensor has.
-      tensor.shape[below(int(rank))] = number() | (int64_t(1) << 45);
+      // tensor has. A pool of slots may have any number of them.
+      if (int first = r.function == small::forward ? 0 : 1; first < int(rank))
+        tensor.shape[first + below(int(rank) - first)] =
+            number() | (int64_t(1) << 45);
       break;
     case 6:
       if (rank > 0) {
