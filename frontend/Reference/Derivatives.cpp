@@ -43,8 +43,10 @@ std::array<double, 3> derivatives(MapOp op, const std::array<double, 3> &x,
     return {result * sigmoidOf(-a)};
   case MapOp::Softplus:
     return {sigmoidOf(a)};
-  case MapOp::Tanh:
-    return {1 - result * result};
+  case MapOp::Tanh: {
+    double secant = 1 / std::cosh(a); // 1 - tanh^2 cancels where tanh is flat
+    return {secant * secant};
+  }
   case MapOp::Sin:
     return {std::cos(a)};
   case MapOp::Cos:

@@ -86,8 +86,14 @@ bool Adjoints::propagateUnary(rec::MapOp op, Value gradient) {
     return smooth(values.mul(y, map(MapKind::Sigmoid, {values.neg(x)})));
   case MapKind::Softplus:
     return smooth(map(MapKind::Sigmoid, {x}));
-  case MapKind::Tanh:
-    return smooth(map(MapKind::Sub, {number(1), values.mul(y, y)}));
+  case MapKind::Tanh: {
+    // (1 + |y|)(1 - |y|), where 1 - |tanh(x)| is 2 sigmoid(-2|x|): a difference
+    // of one and y^2 would have no digits left where tanh is flat.
+    Value size = map(MapKind::Abs, {x});
+    Value rest = map(MapKind::Sigmoid, {values.mul(number(-2), size)});
+    Value sum = values.add(number(1), map(MapKind::Abs, {y}));
+    return smooth(values.mul(values.mul(number(2), rest), sum));
+  }
   case MapKind::Sin:
     return smooth(map(MapKind::Cos, {x}));
   case MapKind::Cos:

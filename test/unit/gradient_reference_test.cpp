@@ -170,6 +170,16 @@ TEST(GradientConventions, BranchesNotTakenPassNothing) {
             (Numbers{0, 1}));
 }
 
+/// A difference of one and tanh(x)^2 would have lost its digits there.
+TEST(GradientConventions, TanhIsKnownWhereItIsFlat) {
+  Numbers x{0, 3, -8, 12, 40}, found = slopes("tanh(x)", x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    double away = std::exp(-2 * std::fabs(x[i]));
+    double expected = 4 * away / ((1 + away) * (1 + away));
+    EXPECT_NEAR(found[i], expected, 1e-14 * expected) << x[i];
+  }
+}
+
 TEST(GradientConventions, DeclaredStartsPassThemOnToParams) {
   std::string text = "attention f(K = 2) {\n  param p : f32[K]\n"
                      "  in x : f32[K]\n  state s : f32[K] = 3 * p\n"

@@ -48,6 +48,25 @@ TEST_P(Backward, AgreesWithTheMeaning) {
   }
 }
 
+/// Where functions are flat a small gradient is no difference of large numbers.
+TEST(BackwardOfTanh, KnowsTheGradientWhereTanhIsFlat) {
+  Program program = checkedProgram(
+      "attention f() {\n  in x : f32\n  out o : f32 = tanh(x)\n}\n");
+  Derived derived = derive(program, 4, /*gradient=*/true);
+  ASSERT_TRUE(derived.succeeded);
+  Batch batch{1, 4, 1, 1, {}};
+  Tensor x({1, 4, 1}), ones({1, 4, 1}, 1);
+  x.data = {3, -8, 12, 40};
+  TensorMap found =
+      evaluateGradients(*derived.module, batch, {{"x", x}}, {{"do", ones}});
+  for (size_t i = 0; i < x.data.size(); ++i) {
+    double away = std::exp(-2 * std::fabs(x.data[i]));
+    double expected = 4 * away / ((1 + away) * (1 + away));
+    EXPECT_NEAR(found.at("dx").data[i], expected, 1e-14 * expected)
+        << x.data[i];
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Programs, Backward, testing::ValuesIn(allPrograms()),
                          [](const auto &info) {
                            return std::regex_replace(
