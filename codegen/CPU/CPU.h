@@ -60,8 +60,10 @@ struct Argument {
   rec::SharingKind sharing;
   std::vector<int64_t> sizes;
   bool debug = false;
-  /// One head's part of what the caller gets the sum of: floats.
-  bool partial = false;
+  /// Of a backward program. What the caller gives is for the first head of
+  /// those that share it; null is zero. What it gets is the sum over them: then
+  /// an output has floats here, whatever its type.
+  bool isGradient = false;
 
   /// How many strides the code is given for it.
   int64_t strideCount() const;

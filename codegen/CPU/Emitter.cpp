@@ -58,11 +58,13 @@ bool Emitter::emit() {
 
 //===--- Arguments --------------------------------------------------------===//
 
-/// True if the caller wants the sum over several heads.
+/// True if the caller wants the sum over several heads, or, as the attribute
+/// `summed` says, of several programs.
 bool Emitter::isSummed(Operation *op) {
-  return op->hasAttr("partial") &&
-         op->getAttrOfType<rec::SharingKindAttr>("sharing").getValue() !=
-             rec::SharingKind::Head;
+  return op->hasAttr("summed") ||
+         (op->hasAttr("partial") &&
+          op->getAttrOfType<rec::SharingKindAttr>("sharing").getValue() !=
+              rec::SharingKind::Head);
 }
 
 void Emitter::declare(Argument::Role role, Operation *op) {
@@ -75,10 +77,9 @@ void Emitter::declare(Argument::Role role, Operation *op) {
   for (StringAttr axis : rec::stringsOf(op->getAttrOfType<ArrayAttr>("layout")))
     argument.sizes.push_back(order.size(axis));
   argument.debug = op->hasAttr("debug");
-  if (role == Argument::Role::Output && isSummed(op)) {
-    argument.partial = true;
+  argument.isGradient = op->hasAttr("partial") || role == Argument::Role::Total;
+  if (role == Argument::Role::Output && isSummed(op))
     argument.dtype = rec::DTypeKind::F32;
-  }
   arguments.push_back(argument);
 }
 

@@ -4,6 +4,7 @@
 #include "codegen/Library/Build.h"
 
 #include "codegen/Library/Descriptor.h"
+#include "codegen/Library/GradientPhases.h"
 #include "codegen/Library/Header.h"
 #include "codegen/Library/Phases.h"
 
@@ -27,27 +28,40 @@ static cpu::CpuOptions optionsFor(Machine machine) {
   return options;
 }
 
+/// Puts a phase's code for a machine among the objects.
+static llvm::Error addObject(Built &built, ModuleOp single,
+                             CompiledPhase &phase, Machine machine,
+                             const std::string &symbol) {
+  auto object = cpu::emitObject(single, optionsFor(machine), symbol);
+  if (!object)
+    return object.takeError();
+  built.objects.push_back(std::move(object->bytes));
+  addCode(phase, object->programs,
+          std::vector<TrowelKernel *>(object->programs.size()));
+  return llvm::Error::success();
+}
+
 llvm::Expected<Built> build(const Program &program, ModuleOp module,
-                            ModuleOp step, std::vector<Machine> machines,
+                            ModuleOp step, ModuleOp gradient,
+                            std::vector<Machine> machines,
                             const std::string &version) {
   Built built;
-  std::vector<CompiledPhase> phases;
+  std::vector<CompiledPhase> phases, gradientPhases;
   std::vector<OwningOpRef<ModuleOp>> singles = splitPrograms(module),
                                      steps = splitPrograms(step);
   for (size_t i = 0; i < singles.size(); ++i) {
     auto number = static_cast<int64_t>(i);
     CompiledPhase &phase = phases.emplace_back(beginPhase(*singles[i]));
+    auto symbol = [&](Machine machine, bool isStep) {
+      return codeSymbol(program.name, Direction::Forward, number, machine,
+                        isStep);
+    };
     for (Machine machine : machines) {
-      auto object = cpu::emitObject(*singles[i], optionsFor(machine),
-                                    codeSymbol(program.name, number, machine));
-      if (!object)
-        return object.takeError();
-      built.objects.push_back(std::move(object->bytes));
-      addCode(phase, object->programs,
-              std::vector<TrowelKernel *>(object->programs.size()));
-      auto token =
-          cpu::emitObject(*steps[i], optionsFor(machine),
-                          codeSymbol(program.name, number, machine, true));
+      if (llvm::Error error = addObject(built, *singles[i], phase, machine,
+                                        symbol(machine, false)))
+        return std::move(error);
+      auto token = cpu::emitObject(*steps[i], optionsFor(machine),
+                                   symbol(machine, true));
       if (!token)
         return token.takeError();
       built.objects.push_back(std::move(token->bytes));
@@ -55,11 +69,28 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
         return std::move(error);
     }
   }
-  built.tables =
-      std::make_unique<Tables>(program, std::move(phases), std::move(machines));
+  bool hasGradient = static_cast<bool>(gradient);
+  for (GradientPhase &part :
+       hasGradient ? splitGradient(gradient) : std::vector<GradientPhase>()) {
+    auto number = static_cast<int64_t>(gradientPhases.size());
+    for (Machine machine : machines)
+      if (llvm::Error error = addObject(
+              built, *part.module, part.phase, machine,
+              codeSymbol(program.name, Direction::Backward, number, machine)))
+        return std::move(error);
+    gradientPhases.push_back(std::move(part.phase));
+  }
+  built.tables = std::make_unique<Tables>(program, std::move(phases), machines,
+                                          Direction::Forward, hasGradient);
+  std::unique_ptr<Tables> backward;
+  if (hasGradient)
+    backward =
+        std::make_unique<Tables>(program, std::move(gradientPhases), machines,
+                                 Direction::Backward, hasGradient);
   built.header = makeHeader(program, *built.tables, version);
   built.description = makeDescription(program, *built.tables, version);
-  auto descriptor = emitDescriptor(*built.tables, built.description);
+  auto descriptor =
+      emitDescriptor(*built.tables, backward.get(), built.description);
   if (!descriptor)
     return descriptor.takeError();
   built.objects.push_back(std::move(*descriptor));

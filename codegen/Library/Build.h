@@ -20,10 +20,12 @@ struct Built {
   std::unique_ptr<Tables> tables;
 };
 
-/// Code for every machine of `machines`, the best first, from chunk programs
-/// and from those of one token a chunk. `version` is the compiler's.
+/// Code for every machine of `machines`, the best first, from chunk programs,
+/// from those of one token a chunk and, for a backward function, from those of
+/// the gradient (null: none). `version` is the compiler's.
 llvm::Expected<Built> build(const Program &program, mlir::ModuleOp module,
-                            mlir::ModuleOp step, std::vector<Machine> machines,
+                            mlir::ModuleOp step, mlir::ModuleOp gradient,
+                            std::vector<Machine> machines,
                             const std::string &version);
 
 } // namespace trowel::library

@@ -69,7 +69,7 @@ std::vector<int64_t> shapeOf(const TensorEntry &entry, const Batch &batch,
     shape = {batch.batch, batch.tokens};
   else if (entry.role == Role::StateAt)
     shape = {boundaries};
-  else if (entry.role != Role::Param)
+  else if (entry.role != Role::Param && entry.role != Role::Total)
     shape = {batch.sequences()};
   if (entry.sharing != Sharing::Shared)
     shape.push_back(entry.sharing == Sharing::Head ? batch.heads
@@ -120,7 +120,7 @@ PreparedCall::Tensors::Tensors(const Tables &tables, const Batch &batch,
     auto given = arguments.find(entry.name);
     bool isArgument = entry.role == Role::Input || entry.role == Role::Param ||
                       entry.role == Role::InitialState;
-    if ((isArgument && given == arguments.end()) ||
+    if (!entry.isUsed || (isArgument && given == arguments.end()) ||
         (entry.role == Role::StateAt && boundaryCount == 0))
       continue;
     byEntry.back() =
@@ -135,7 +135,8 @@ PreparedCall::Tensors::Tensors(const Tables &tables, const Batch &batch,
     boundaries = integers(options.boundaries);
   std::vector<int64_t> carryShape = {batch.sequences(), batch.heads,
                                      tables.info().carryBytes};
-  carryOut = add({kDLUInt, 8, 1}, carryShape);
+  if (tables.direction() == Direction::Forward)
+    carryOut = add({kDLUInt, 8, 1}, carryShape);
   if (!options.carry.empty()) {
     carryIn = add({kDLUInt, 8, 1}, carryShape);
     carryIn->fill(options.carry);
@@ -167,15 +168,17 @@ void PreparedCall::Tensors::unpack(CallResults &results) const {
     const TensorEntry &entry = tables.tensors()[i];
     bool isResult = entry.role == Role::Output ||
                     entry.role == Role::FinalState ||
-                    entry.role == Role::StateAt;
+                    entry.role == Role::StateAt || entry.role == Role::Total;
     if (!isResult || !byEntry[i])
       continue;
     TensorMap &to = entry.role == Role::StateAt ? results.statesAtBoundaries
                                                 : results.values;
-    to[entry.name] =
+    bool isOfState = entry.isGradient && entry.role == Role::FinalState;
+    to[isOfState ? entry.name + "0" : entry.name] =
         host::unpack(byEntry[i]->bytes.data(), byEntry[i]->shape, entry.dtype);
   }
-  results.carry = carryOut->bytes;
+  if (carryOut)
+    results.carry = carryOut->bytes;
 }
 
 PreparedCall::PreparedCall(const Tables &tables, const Batch &batch,
@@ -196,6 +199,8 @@ double PreparedCall::bytes(const Tables &tables, const Batch &batch) {
                  static_cast<double>(batch.heads) *
                  static_cast<double>(tables.info().carryBytes);
   for (const TensorEntry &entry : tables.tensors()) {
+    if (!entry.isUsed)
+      continue;
     double size = dlpackType(entry.dtype).bits / 8.0;
     for (int64_t extent : shapeOf(entry, batch, 0))
       size *= static_cast<double>(extent);

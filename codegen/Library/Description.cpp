@@ -27,8 +27,30 @@ const char *nameOf(Role role) {
     return "final state";
   case Role::StateAt:
     return "state at boundaries";
+  case Role::Total:
+  case Role::Saved:
+  case Role::Unused:
+    break;
   }
   llvm_unreachable("all roles are listed");
+}
+
+/// Gradients are described by what they are the gradient of.
+std::string roleOf(const TensorEntry &entry) {
+  if (!entry.isGradient)
+    return nameOf(entry.role);
+  switch (entry.role) {
+  case Role::Input:
+    return "gradient of output";
+  case Role::InitialState:
+    return "gradient of final state";
+  case Role::Output:
+    return "gradient of input";
+  case Role::Total:
+    return "gradient of param";
+  default:
+    return "gradient of initial state";
+  }
 }
 
 const char *nameOf(Sharing sharing) {
@@ -49,7 +71,7 @@ llvm::json::Array shapeOf(const TensorEntry &entry) {
   if (entry.role == Role::Input || entry.role == Role::Output) {
     shape.push_back("B");
     shape.push_back("T");
-  } else if (entry.role != Role::Param) {
+  } else if (entry.role != Role::Param && entry.role != Role::Total) {
     shape.push_back(entry.role == Role::StateAt ? "M" : "N");
   }
   if (entry.sharing != Sharing::Shared)
@@ -72,15 +94,14 @@ llvm::json::Object rangeOf(const Interval &range) {
 }
 
 llvm::json::Object describe(const TensorEntry &entry) {
-  llvm::json::Object object{
-      {"name", entry.name},
-      {"symbol", entry.symbol},
-      {"role", nameOf(entry.role)},
-      {"dtype", sema::print(entry.dtype)},
-      {"sharing", nameOf(entry.sharing)},
-      {"shape", shapeOf(entry)},
-      {"axes", llvm::json::Array(entry.axes)},
-      {"required", entry.role == Role::Input || entry.role == Role::Param}};
+  llvm::json::Object object{{"name", entry.name},
+                            {"symbol", entry.symbol},
+                            {"role", roleOf(entry)},
+                            {"dtype", sema::print(entry.dtype)},
+                            {"sharing", nameOf(entry.sharing)},
+                            {"shape", shapeOf(entry)},
+                            {"axes", llvm::json::Array(entry.axes)},
+                            {"required", entry.isRequired()}};
   if (entry.range)
     object["range"] = rangeOf(*entry.range);
   return object;
@@ -93,7 +114,10 @@ std::string makeDescription(const Program &program, const Tables &tables,
   llvm::json::Object sizes;
   for (const auto &[name, value] : program.sizes)
     sizes[name] = value;
-  llvm::json::Array tensors, targets;
+  llvm::json::Array tensors, targets,
+      functions{"forward", "step", "verify", "commit"};
+  if (tables.hasBackward())
+    functions.push_back("backward");
   for (const TensorEntry &entry : tables.tensors())
     tensors.push_back(describe(entry));
   bool segments = false;
@@ -101,19 +125,18 @@ std::string makeDescription(const Program &program, const Tables &tables,
     segments |= tables.info().phases[i].map != nullptr;
   for (Machine machine : tables.machines())
     targets.push_back(std::string("x86-64-") + nameOf(machine));
-  llvm::json::Object object{
-      {"name", program.name},
-      {"comment", program.comment},
-      {"abi", TROWEL_ABI_VERSION},
-      {"trowel", version},
-      {"targets", std::move(targets)},
-      {"functions", llvm::json::Array{"forward", "step", "verify", "commit"}},
-      {"sizes", std::move(sizes)},
-      {"chunk_tokens", tables.info().chunkTokens},
-      {"segments", segments},
-      {"carry_bytes", tables.info().carryBytes},
-      {"draft_tokens", TROWEL_DRAFT_TOKENS},
-      {"tensors", std::move(tensors)}};
+  llvm::json::Object object{{"name", program.name},
+                            {"comment", program.comment},
+                            {"abi", TROWEL_ABI_VERSION},
+                            {"trowel", version},
+                            {"targets", std::move(targets)},
+                            {"functions", std::move(functions)},
+                            {"sizes", std::move(sizes)},
+                            {"chunk_tokens", tables.info().chunkTokens},
+                            {"segments", segments},
+                            {"carry_bytes", tables.info().carryBytes},
+                            {"draft_tokens", TROWEL_DRAFT_TOKENS},
+                            {"tensors", std::move(tensors)}};
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::formatv("{0}", llvm::json::Value(std::move(object)));

@@ -23,9 +23,11 @@ public:
   explicit Writer(llvm::Module &module)
       : module(module), context(module.getContext()), builder(context) {}
 
-  void write(const ProgramInfo &info, const std::string &description);
+  void write(const Tables &tables, const Tables *gradient,
+             const std::string &description);
 
 private:
+  Constant *programTable(const Tables &tables);
   template <typename T> Constant *number(T value) {
     return builder.getInt64(static_cast<uint64_t>(value));
   }
@@ -36,6 +38,8 @@ private:
   Constant *machines(const ProgramInfo &info);
   Constant *tensors(const ProgramInfo &info);
   Constant *betweens(const ProgramInfo &info);
+  Constant *sums(const ProgramInfo &info);
+  Constant *saved(const ProgramInfo &info);
   Constant *phases(const ProgramInfo &info);
   Constant *arguments(const PhaseInfo &phase);
   Fields division(const ProgramInfo &info, const DivisionInfo &division,
@@ -50,11 +54,12 @@ private:
                           llvm::ArrayRef<llvm::Type *> parameters,
                           bool isVisible);
   void forwardTo(const std::string &name, const char *runtime,
-                 Constant *program, unsigned parameters);
+                 llvm::ArrayRef<Constant *> tables, unsigned parameters);
 
   llvm::Module &module;
   llvm::LLVMContext &context;
   llvm::IRBuilder<> builder;
+  Direction direction = Direction::Forward;
 };
 
 Constant *Writer::text(const char *text) {
@@ -95,8 +100,29 @@ Constant *Writer::tensors(const ProgramInfo &info) {
     const TensorInfo &x = info.tensors[i];
     rows.push_back({text(x.label), text(x.layout), text(x.layoutValueFirst),
                     number(x.role), number(x.type), number(x.sharing),
-                    number(x.state), number(x.rank), numbers(x.sizes, x.rank)});
+                    number(x.state), number(x.rank), numbers(x.sizes, x.rank),
+                    number(x.isOptional)});
   }
+  return table(rows);
+}
+
+Constant *Writer::sums(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.sumCount; ++i) {
+    const SumInfo &x = info.sums[i];
+    rows.push_back({number(x.role), number(x.tensor), number(x.between),
+                    number(x.isKept), number(x.to), number(x.rank),
+                    numbers(x.sizes, x.rank), number(x.elements),
+                    number(x.parts), number(x.phase)});
+  }
+  return table(rows);
+}
+
+Constant *Writer::saved(const ProgramInfo &info) {
+  std::vector<Fields> rows;
+  for (int64_t i = 0; i < info.savedCount; ++i)
+    rows.push_back(
+        {number(info.saved[i].bytes), number(info.saved[i].chunkTokens)});
   return table(rows);
 }
 
@@ -117,7 +143,8 @@ Constant *Writer::arguments(const PhaseInfo &phase) {
     const ArgumentInfo &x = phase.arguments[i];
     rows.push_back({number(x.role), number(x.tensor), number(x.between),
                     number(x.state), number(x.at), number(x.sharing),
-                    number(x.columns)});
+                    number(x.columns), number(x.sum), number(x.part),
+                    number(x.isPartial)});
   }
   return table(rows);
 }
@@ -155,7 +182,7 @@ Constant *Writer::map(const ProgramInfo &info, int64_t phase) {
   if (!x.map)
     return table({});
   auto symbol = [&](Machine machine) {
-    return cpu::entrySymbol(codeSymbol(info.name, phase, machine),
+    return cpu::entrySymbol(codeSymbol(info.name, direction, phase, machine),
                             static_cast<size_t>(x.divisionCount));
   };
   return table({{number(x.map->size), number(x.map->work),
@@ -167,15 +194,20 @@ Constant *Writer::divisions(const ProgramInfo &info, int64_t phase) {
   for (int64_t i = 0; i < info.phases[phase].divisionCount; ++i)
     rows.push_back(
         division(info, info.phases[phase].divisions[i], [&](Machine machine) {
-          return cpu::entrySymbol(codeSymbol(info.name, phase, machine),
-                                  static_cast<size_t>(i));
+          return cpu::entrySymbol(
+              codeSymbol(info.name, direction, phase, machine),
+              static_cast<size_t>(i));
         }));
   return table(rows);
 }
 
 Constant *Writer::step(const ProgramInfo &info, int64_t phase) {
-  return table({division(info, *info.phases[phase].step, [&](Machine machine) {
-    return cpu::entrySymbol(codeSymbol(info.name, phase, machine, true), 0);
+  const DivisionInfo *whole = info.phases[phase].step;
+  if (!whole)
+    return table({});
+  return table({division(info, *whole, [&](Machine machine) {
+    return cpu::entrySymbol(
+        codeSymbol(info.name, direction, phase, machine, true), 0);
   })});
 }
 
@@ -185,7 +217,8 @@ Constant *Writer::phases(const ProgramInfo &info) {
     const PhaseInfo &x = info.phases[i];
     rows.push_back({arguments(x), number(x.argumentCount), divisions(info, i),
                     number(x.divisionCount), step(info, i), map(info, i),
-                    number(x.carryBytes)});
+                    number(x.carryBytes), number(x.carryPlace),
+                    number(x.isOverSequences)});
   }
   return table(rows);
 }
@@ -205,13 +238,15 @@ llvm::Function *Writer::declare(const std::string &name, llvm::Type *result,
 /// Writes `name`, which calls a function of the runtime with the tables in
 /// front of its own parameters.
 void Writer::forwardTo(const std::string &name, const char *runtime,
-                       Constant *program, unsigned parameters) {
+                       llvm::ArrayRef<Constant *> tables, unsigned parameters) {
   std::vector<llvm::Type *> own(parameters, builder.getPtrTy()),
-      all(parameters + 1, builder.getPtrTy());
+      all(parameters + tables.size(), builder.getPtrTy());
   llvm::Function *function = declare(name, builder.getInt32Ty(), own, true);
-  llvm::Function *callee = declare(runtime, builder.getInt32Ty(), all, false);
+  llvm::Function *callee = module.getFunction(runtime);
+  if (!callee)
+    callee = declare(runtime, builder.getInt32Ty(), all, false);
   builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", function));
-  std::vector<llvm::Value *> values{program};
+  std::vector<llvm::Value *> values(tables.begin(), tables.end());
   for (llvm::Argument &argument : function->args())
     values.push_back(&argument);
   llvm::CallInst *call = builder.CreateCall(callee, values);
@@ -219,20 +254,33 @@ void Writer::forwardTo(const std::string &name, const char *runtime,
   builder.CreateRet(call);
 }
 
-void Writer::write(const ProgramInfo &info, const std::string &description) {
-  std::string name = info.name;
-  Constant *program = table(
+Constant *Writer::programTable(const Tables &tables) {
+  const ProgramInfo &info = tables.info();
+  direction = tables.direction();
+  return table(
       {{text(info.name), tensors(info), number(info.tensorCount),
         numbers(info.stateElements, info.stateCount), number(info.stateCount),
         betweens(info), number(info.betweenCount), phases(info),
         number(info.phaseCount), machines(info), number(info.machineCount),
-        number(info.chunkTokens), number(info.carryBytes)}});
-  forwardTo(name + "_forward", "trowel_library_forward", program, 1);
-  forwardTo(name + "_step", "trowel_library_step", program, 1);
-  forwardTo(name + "_verify", "trowel_library_verify", program, 1);
-  forwardTo(name + "_commit", "trowel_library_commit", program, 1);
-  forwardTo(name + "_workspace_size", "trowel_library_workspace_size", program,
-            2);
+        number(info.chunkTokens), number(info.carryBytes), sums(info),
+        number(info.sumCount), saved(info), number(info.savedCount)}});
+}
+
+void Writer::write(const Tables &tables, const Tables *gradient,
+                   const std::string &description) {
+  std::string name = tables.info().name;
+  Constant *backward = llvm::ConstantPointerNull::get(builder.getPtrTy());
+  if (gradient) {
+    backward = programTable(*gradient);
+    forwardTo(name + "_backward", "trowel_library_backward", {backward}, 1);
+  }
+  Constant *program = programTable(tables);
+  forwardTo(name + "_forward", "trowel_library_forward", {program}, 1);
+  forwardTo(name + "_step", "trowel_library_step", {program}, 1);
+  forwardTo(name + "_verify", "trowel_library_verify", {program}, 1);
+  forwardTo(name + "_commit", "trowel_library_commit", {program}, 1);
+  forwardTo(name + "_workspace_size", "trowel_library_workspace_size",
+            {program, backward}, 2);
   llvm::Function *describe =
       declare(name + "_describe", builder.getPtrTy(), {}, true);
   builder.SetInsertPoint(llvm::BasicBlock::Create(context, "", describe));
@@ -247,21 +295,24 @@ void Writer::write(const ProgramInfo &info, const std::string &description) {
 }
 
 // A field that is added to a struct is to be written above, too.
-static_assert(sizeof(TensorInfo) == 9 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
-              sizeof(ArgumentInfo) == 7 * 8 && sizeof(CodeInfo) == 2 * 8 &&
+static_assert(sizeof(TensorInfo) == 10 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
+              sizeof(ArgumentInfo) == 10 * 8 && sizeof(CodeInfo) == 2 * 8 &&
               sizeof(CarriedInfo) == 5 * 8 && sizeof(DivisionInfo) == 5 * 8 &&
-              sizeof(MapInfo) == 3 * 8 && sizeof(PhaseInfo) == 7 * 8 &&
-              sizeof(ProgramInfo) == 13 * 8);
+              sizeof(MapInfo) == 3 * 8 && sizeof(PhaseInfo) == 9 * 8 &&
+              sizeof(SumInfo) == 10 * 8 && sizeof(SavedInfo) == 2 * 8 &&
+              sizeof(ProgramInfo) == 17 * 8);
 
 } // namespace
 
-std::string codeSymbol(const std::string &program, int64_t phase,
-                       Machine machine, bool isStep) {
-  return program + ".phase" + std::to_string(phase) + "." + nameOf(machine) +
+std::string codeSymbol(const std::string &program, Direction direction,
+                       int64_t phase, Machine machine, bool isStep) {
+  const char *name = direction == Direction::Forward ? ".phase" : ".backward";
+  return program + name + std::to_string(phase) + "." + nameOf(machine) +
          (isStep ? ".step" : "");
 }
 
 llvm::Expected<std::string> emitDescriptor(const Tables &tables,
+                                           const Tables *gradient,
                                            const std::string &description) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -279,7 +330,7 @@ llvm::Expected<std::string> emitDescriptor(const Tables &tables,
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
-  Writer(module).write(tables.info(), description);
+  Writer(module).write(tables, gradient, description);
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;

@@ -13,11 +13,13 @@
 namespace trowel::library {
 
 /// What the code of a phase for a machine is called.
-std::string codeSymbol(const std::string &program, int64_t phase,
-                       Machine machine, bool isStep = false);
+std::string codeSymbol(const std::string &program, Direction direction,
+                       int64_t phase, Machine machine, bool isStep = false);
 
-/// The object's bytes. `description` is what NAME_describe returns.
+/// The object's bytes. `gradient` is null if there is no backward function;
+/// `description` is what NAME_describe returns.
 llvm::Expected<std::string> emitDescriptor(const Tables &tables,
+                                           const Tables *gradient,
                                            const std::string &description);
 
 } // namespace trowel::library

@@ -14,11 +14,14 @@ const char *const headerMark = "/* Made by trowel ";
 namespace {
 
 /// What null means there, if anything.
-const char *nullOf(Role role) {
-  if (role == Role::Input || role == Role::Param)
+const char *nullOf(const TensorEntry &entry) {
+  bool isGiven = entry.role == Role::Input || entry.role == Role::InitialState;
+  if (entry.isRequired())
     return "";
-  return role == Role::InitialState ? ", or null: as the program begins"
-                                    : ", or null";
+  if (entry.isGradient && isGiven)
+    return ", or null: zero";
+  return entry.role == Role::InitialState ? ", or null: as the program begins"
+                                          : ", or null";
 }
 
 } // namespace
@@ -37,7 +40,7 @@ std::string makeHeader(const Program &program, const Tables &tables,
         "/* Places in trowel_call.tensors. */\nenum {\n";
   for (const TensorEntry &entry : tables.tensors())
     os << "  " << name << "_" << entry.symbol << ", /* "
-       << sema::print(entry.dtype) << " " << entry.layout << nullOf(entry.role)
+       << sema::print(entry.dtype) << " " << entry.layout << nullOf(entry)
        << " */\n";
   os << "  " << name << "_tensor_count\n};\n\nenum {\n";
   for (const auto &[size, value] : program.sizes)
@@ -45,8 +48,10 @@ std::string makeHeader(const Program &program, const Tables &tables,
   os << "  " << name << "_chunk_tokens = " << tables.info().chunkTokens
      << ",\n  " << name << "_carry_bytes = " << tables.info().carryBytes
      << "\n};\n\n"
-     << "int32_t " << name << "_forward(const trowel_call *call);\n"
-     << "int32_t " << name << "_step(const trowel_call *call);\n"
+     << "int32_t " << name << "_forward(const trowel_call *call);\n";
+  if (tables.hasBackward())
+    os << "int32_t " << name << "_backward(const trowel_call *call);\n";
+  os << "int32_t " << name << "_step(const trowel_call *call);\n"
      << "int32_t " << name << "_verify(const trowel_call *call);\n"
      << "int32_t " << name << "_commit(const trowel_call *call);\n"
      << "int32_t " << name

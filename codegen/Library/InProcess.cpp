@@ -3,6 +3,7 @@
 //
 #include "codegen/Library/InProcess.h"
 
+#include "codegen/Library/GradientPhases.h"
 #include "codegen/Library/Phases.h"
 #include "runtime/Library/Library.h"
 
@@ -13,7 +14,7 @@ namespace trowel::library {
 llvm::Expected<std::unique_ptr<InProcess>>
 InProcess::create(const Program &program, ModuleOp module,
                   const cpu::CpuOptions &options, cpu::Timings *timings,
-                  ModuleOp step) {
+                  ModuleOp step, ModuleOp gradient) {
   auto library = std::make_unique<InProcess>();
   std::vector<CompiledPhase> phases;
   for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
@@ -35,8 +36,24 @@ InProcess::create(const Program &program, ModuleOp module,
       return std::move(error);
     library->kernels.push_back(std::move(*kernel));
   }
+  std::vector<Machine> machines{Machine::Host};
+  bool hasGradient = static_cast<bool>(gradient);
   library->content = std::make_unique<Tables>(
-      program, std::move(phases), std::vector<Machine>{Machine::Host});
+      program, std::move(phases), machines, Direction::Forward, hasGradient);
+  if (!hasGradient)
+    return std::move(library);
+  std::vector<CompiledPhase> gradientPhases;
+  for (GradientPhase &part : splitGradient(gradient)) {
+    auto kernel = cpu::compileForCpu(*part.module, options, timings);
+    if (!kernel)
+      return kernel.takeError();
+    addCode(part.phase, (*kernel)->programs(), (*kernel)->entries());
+    gradientPhases.push_back(std::move(part.phase));
+    library->kernels.push_back(std::move(*kernel));
+  }
+  library->gradient =
+      std::make_unique<Tables>(program, std::move(gradientPhases), machines,
+                               Direction::Backward, hasGradient);
   return std::move(library);
 }
 
@@ -54,6 +71,20 @@ int32_t InProcess::verify(const trowel_call &call) const {
 
 int32_t InProcess::commit(const trowel_call &call) const {
   return trowel_library_commit(&content->info(), &call);
+}
+
+int32_t InProcess::backward(const trowel_call &call) const {
+  return trowel_library_backward(&gradient->info(), &call);
+}
+
+int32_t InProcess::callBackward(const Batch &batch, const TensorMap &arguments,
+                                const TensorMap &seeds,
+                                const CallOptions &options,
+                                CallResults &results) const {
+  TensorMap all = arguments;
+  all.insert(seeds.begin(), seeds.end());
+  return library::call([&](const trowel_call &raw) { return backward(raw); },
+                       *gradient, batch, all, options, results);
 }
 
 int32_t InProcess::call(const Batch &batch, const TensorMap &arguments,

@@ -73,6 +73,7 @@ void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
   const cpu::Interface &whole = programs.front();
   phase.arguments = whole.arguments;
   phase.carryBytes = whole.carryBytes;
+  phase.savedBytes = whole.savedBytes;
   phase.columns.clear();
   const cpu::Interface &smallest = programs[phase.divisions.size() - 1];
   for (size_t i = 0; i < whole.arguments.size(); ++i)

@@ -64,8 +64,9 @@ Role roleOf(cpu::Argument::Role role) {
   case cpu::Argument::Role::FinalState:
     return Role::FinalState;
   case cpu::Argument::Role::Total:
+    return Role::Total;
   case cpu::Argument::Role::Saved:
-    llvm_unreachable("a backward program's");
+    return Role::Saved;
   case cpu::Argument::Role::Output:
     return Role::Output;
   }
@@ -107,6 +108,10 @@ std::string symbolOf(Role role, const std::string &name) {
     return "state_out_" + name;
   case Role::StateAt:
     return "state_at_" + name;
+  case Role::Total:
+  case Role::Saved:
+  case Role::Unused:
+    break;
   }
   llvm_unreachable("all roles are listed");
 }
@@ -114,6 +119,14 @@ std::string symbolOf(Role role, const std::string &name) {
 int64_t productOf(const std::vector<int64_t> &sizes) {
   return std::accumulate(sizes.begin(), sizes.end(), int64_t(1),
                          std::multiplies<int64_t>());
+}
+
+/// The layout with the last two axes exchanged.
+std::string describeTurned(const Program &program, Declaration declaration,
+                           Boundary boundary) {
+  if (size_t rank = declaration.shape.size(); rank >= 2)
+    std::swap(declaration.shape[rank - 1], declaration.shape[rank - 2]);
+  return describeLayout(program, declaration, boundary);
 }
 
 /// A state's tensor at boundaries has M where others have N.
@@ -138,26 +151,30 @@ const char *nameOf(Machine machine) {
 }
 
 Tables::Tables(const Program &program, std::vector<CompiledPhase> phases,
-               std::vector<Machine> machines)
-    : phaseList(std::move(phases)), machineList(std::move(machines)) {
+               std::vector<Machine> machines, Direction direction,
+               bool hasGradient)
+    : which(direction), hasGradient(hasGradient), phaseList(std::move(phases)),
+      machineList(std::move(machines)) {
   addDeclarations(program, program.inputs, Role::Input, Boundary::Input);
   addDeclarations(program, program.params, Role::Param, Boundary::Param);
   addDeclarations(program, program.outputs, Role::Output, Boundary::Output);
   addDebugValues();
   for (Role role : {Role::InitialState, Role::FinalState, Role::StateAt})
     addDeclarations(program, program.states, role, Boundary::State);
+  if (hasGradient)
+    addGradients(program);
   addBetweens();
-  for (const CompiledPhase &phase : phaseList)
-    addPhase(phase, &phase == &phaseList.back());
-  std::vector<int64_t> stateElements;
-  for (const TensorEntry &entry : entries)
-    if (entry.role == Role::InitialState)
-      stateElements.push_back(productOf(entry.sizes));
+  addSums();
   int64_t chunkTokens = 1, carryBytes = 0;
   for (const CompiledPhase &phase : phaseList) {
+    addPhase(phase);
     chunkTokens = std::lcm(chunkTokens, phase.chunkTokens);
-    carryBytes += phase.carryBytes;
+    carryBytes += phase.isBackward || phase.isBeginning ? 0 : phase.carryBytes;
   }
+  std::vector<int64_t> stateElements;
+  for (const TensorEntry &entry : entries)
+    if (entry.role == Role::InitialState && !entry.isGradient)
+      stateElements.push_back(productOf(entry.sizes));
   auto count = [](const auto &list) {
     return static_cast<int64_t>(list.size());
   };
@@ -174,6 +191,10 @@ Tables::Tables(const Program &program, std::vector<CompiledPhase> phases,
   programInfo.machineCount = count(machineList);
   programInfo.chunkTokens = chunkTokens;
   programInfo.carryBytes = carryBytes;
+  programInfo.sums = sumInfos.data();
+  programInfo.sumCount = count(sumInfos);
+  programInfo.saved = savedInfos.data();
+  programInfo.savedCount = count(savedInfos);
 }
 
 const char *Tables::keep(std::string text) {
@@ -186,19 +207,28 @@ const int64_t *Tables::keep(std::vector<int64_t> list) {
 
 //===--- Tensors of the call ----------------------------------------------===//
 
-int64_t Tables::find(Role role, const std::string &name) const {
+int64_t Tables::findAny(Role role, const std::string &name) const {
   for (size_t i = 0; i < entries.size(); ++i)
     if (entries[i].role == role && entries[i].name == name)
       return static_cast<int64_t>(i);
   return -1;
 }
 
+int64_t Tables::find(Role role, const std::string &name) const {
+  for (size_t i = 0; i < entries.size(); ++i)
+    if (entries[i].isUsed && entries[i].role == role && entries[i].name == name)
+      return static_cast<int64_t>(i);
+  return -1;
+}
+
 void Tables::addTensor(TensorEntry entry, std::string layoutValueFirst) {
   TensorInfo info;
-  info.label = keep(labelOf(entry.role, entry.name));
+  info.label = keep(entry.isGradient ? "`" + entry.symbol + "`"
+                                     : labelOf(entry.role, entry.name));
   info.layout = keep(entry.layout);
   info.layoutValueFirst = keep(std::move(layoutValueFirst));
-  info.role = entry.role;
+  info.role = entry.isUsed ? entry.role : Role::Unused;
+  info.isOptional = entry.isGradient;
   info.type = elementType(entry.dtype);
   info.sharing = entry.sharing;
   info.state = entry.state;
@@ -217,6 +247,9 @@ void Tables::addDeclarations(const Program &program,
     entry.symbol = symbolOf(role, declaration.name);
     entry.name = declaration.name;
     entry.role = role;
+    bool isResult = role == Role::Output || role == Role::FinalState ||
+                    role == Role::StateAt;
+    entry.isUsed = which == Direction::Forward || !isResult;
     entry.sharing = sharingOf(declaration.sharing);
     entry.dtype = declaration.dtype;
     entry.state = boundary == Boundary::State ? number++ : -1;
@@ -227,18 +260,44 @@ void Tables::addDeclarations(const Program &program,
     entry.range = declaration.range;
     entry.layout =
         layoutAt(role, describeLayout(program, declaration, boundary));
-    Declaration turned = declaration;
-    if (size_t rank = turned.shape.size(); rank >= 2)
-      std::swap(turned.shape[rank - 1], turned.shape[rank - 2]);
     addTensor(std::move(entry),
-              layoutAt(role, describeLayout(program, turned, boundary)));
+              layoutAt(role, describeTurned(program, declaration, boundary)));
   }
+}
+
+/// Gradients that the caller gives, of outputs and final states; then those it
+/// gets, of inputs, params and initial states. Integers have none.
+void Tables::addGradients(const Program &program) {
+  struct Kind {
+    const std::vector<Declaration> *list;
+    Role of, role;
+    Boundary boundary;
+  } kinds[] = {
+      {&program.outputs, Role::Output, Role::Input, Boundary::Output},
+      {&program.states, Role::FinalState, Role::InitialState, Boundary::State},
+      {&program.inputs, Role::Input, Role::Output, Boundary::Input},
+      {&program.params, Role::Param, Role::Total, Boundary::Param},
+      {&program.states, Role::InitialState, Role::FinalState, Boundary::State}};
+  for (const Kind &kind : kinds)
+    for (const Declaration &declaration : *kind.list) {
+      if (declaration.dtype == DType::I32)
+        continue;
+      TensorEntry entry = entries[findAny(kind.of, declaration.name)];
+      entry.symbol = "grad_" + entry.symbol;
+      entry.name = "d" + declaration.name;
+      entry.role = kind.role;
+      entry.isGradient = true;
+      entry.isUsed = which == Direction::Backward;
+      entry.range.reset();
+      addTensor(std::move(entry),
+                describeTurned(program, declaration, kind.boundary));
+    }
 }
 
 /// Values of `debug(x)` are outputs of the last phase without a declaration.
 void Tables::addDebugValues() {
   for (const cpu::Argument &argument : phaseList.back().arguments) {
-    if (!argument.debug)
+    if (!argument.debug || which == Direction::Backward)
       continue;
     TensorEntry entry;
     entry.symbol = argument.name; // debug.0
@@ -262,6 +321,14 @@ void Tables::addDebugValues() {
 }
 
 //===--- Phases -----------------------------------------------------------===//
+
+/// Of a state or its gradient.
+int64_t Tables::stateNumber(const std::string &name) const {
+  for (const TensorEntry &entry : entries)
+    if (entry.role == Role::InitialState && entry.name == name)
+      return entry.state;
+  llvm_unreachable("every state is declared");
+}
 
 int64_t Tables::findBetween(const std::string &name) const {
   for (size_t i = 0; i < betweenNames.size(); ++i)
@@ -290,32 +357,146 @@ void Tables::addBetweens() {
       }
 }
 
+//===--- Gradients --------------------------------------------------------===//
+
+/// A backward phase's result has a sum of its own if it is not the only part,
+/// is wanted by a later phase, or is the gradient of what reductions made.
+void Tables::addSums() {
+  struct Found {
+    const cpu::Argument *argument;
+    int64_t parts = 0;
+    bool isKept = false;
+  };
+  std::vector<Found> found;
+  auto findName = [&](const std::string &name) {
+    return llvm::find_if(
+        found, [&](const Found &x) { return x.argument->name == name; });
+  };
+  using Given = cpu::Argument::Role;
+  for (const CompiledPhase &phase : phaseList)
+    for (const cpu::Argument &argument : phase.arguments) {
+      bool isResult = argument.role == Given::Output ||
+                      argument.role == Given::Total ||
+                      argument.role == Given::FinalState;
+      if (phase.isBeginning && argument.role == Given::Input) {
+        std::string state = argument.name; // dS0
+        state.pop_back();
+        findName(state)->isKept = true;
+      }
+      if (!(phase.isBackward || phase.isBeginning) || !isResult)
+        continue;
+      auto it = findName(argument.name);
+      if (it == found.end())
+        it = found.insert(found.end(), {&argument});
+      ++it->parts;
+    }
+  for (const Found &x : found) {
+    const cpu::Argument &argument = *x.argument;
+    int64_t between = findBetween(argument.name.substr(1));
+    bool isAlone = x.parts == 1 && argument.role != Given::Total &&
+                   argument.sharing == rec::SharingKind::Head && !x.isKept;
+    if (isAlone && between < 0)
+      continue;
+    SumInfo info;
+    info.role = roleOf(argument.role);
+    info.between = between;
+    info.tensor = between >= 0 ? -1 : find(info.role, argument.name);
+    info.isKept = x.isKept;
+    info.to =
+        between >= 0 ? betweenInfos[between].to : sharingOf(argument.sharing);
+    info.rank = static_cast<int64_t>(argument.sizes.size());
+    info.sizes = keep(argument.sizes);
+    info.elements = productOf(argument.sizes);
+    info.parts = x.parts;
+    info.phase = 0;
+    for (size_t i = 0; i < phaseList.size(); ++i)
+      for (const cpu::Argument &part : phaseList[i].arguments)
+        if (part.name == argument.name && part.role == argument.role)
+          info.phase = static_cast<int64_t>(i);
+    sumInfos.push_back(info);
+    sumNames.push_back(argument.name);
+  }
+}
+
+/// What an argument of a backward phase is.
+void Tables::addBackward(const cpu::Argument &argument,
+                         const CompiledPhase &phase, ArgumentInfo &info) {
+  auto sumCalled = [&](const std::string &name) {
+    auto it = llvm::find(sumNames, name);
+    return it == sumNames.end() ? int64_t(-1) : it - sumNames.begin();
+  };
+  if (!argument.isGradient)
+    return;
+  info.isPartial = true;
+  bool isResult = info.role != Role::Input && info.role != Role::InitialState;
+  if (isResult) {
+    info.sum = sumCalled(argument.name);
+    if (info.sum >= 0)
+      info.part = partsTaken[argument.name]++;
+    return;
+  }
+  if (phase.isBeginning) {
+    std::string state = argument.name.substr(0, argument.name.size() - 1);
+    info.sum = sumCalled(state);
+    info.tensor = find(Role::InitialState, state.substr(1));
+  } else if (findBetween(argument.name.substr(1)) >= 0) {
+    info.sum = sumCalled(argument.name);
+    info.isPartial = false;
+    info.tensor = -1;
+  }
+}
+
+//===--- Arguments --------------------------------------------------------===//
+
+/// Where a phase's part of a head's carry begins.
+int64_t Tables::carryPlaceOf(const CompiledPhase &phase) const {
+  int64_t place = 0;
+  for (const CompiledPhase &other : phaseList)
+    if (!other.isBackward && !other.isBeginning && other.source < phase.source)
+      place += other.carryBytes;
+  return place;
+}
+
+/// The last program of the forward function has all states and outputs.
+bool Tables::isLastForward(const CompiledPhase &phase) const {
+  for (const CompiledPhase &other : phaseList)
+    if (other.source > phase.source)
+      return false;
+  return true;
+}
+
 ArgumentInfo Tables::argumentOf(const cpu::Argument &argument, int64_t columns,
-                                bool isLast) const {
-  ArgumentInfo info;
+                                const CompiledPhase &phase) {
+  ArgumentInfo info = {};
   info.role = roleOf(argument.role);
   info.between = findBetween(argument.name);
   info.tensor = info.between >= 0 ? -1 : find(info.role, argument.name);
-  info.state = -1;
-  info.at = -1;
+  info.state = info.at = info.sum = -1;
   info.sharing = sharingOf(argument.sharing);
   info.columns = columns;
+  if (info.role == Role::Saved)
+    info.part = phase.source;
   if (info.role == Role::InitialState || info.role == Role::FinalState)
-    info.state = entries[find(Role::InitialState, argument.name)].state;
-  if (info.role != Role::FinalState)
-    return info;
+    info.state = stateNumber(argument.name);
   // An earlier phase has the states of what it reduces; the last has them all.
-  if (isLast)
-    info.at = find(Role::StateAt, argument.name);
-  else
-    info.tensor = -1;
+  bool isLast = isLastForward(phase);
+  if (phase.isBackward || phase.isBeginning) {
+    if (info.role == Role::InitialState && !isLast)
+      info.tensor = -1;
+    addBackward(argument, phase, info);
+  } else if (info.role == Role::FinalState) {
+    if (isLast)
+      info.at = find(Role::StateAt, argument.name);
+    else
+      info.tensor = -1;
+  }
   return info;
 }
 
-void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
+void Tables::addPhase(const CompiledPhase &phase) {
   std::vector<ArgumentInfo> &list = arguments.emplace_back();
   for (auto [argument, columns] : llvm::zip(phase.arguments, phase.columns))
-    list.push_back(argumentOf(argument, columns, isLast));
+    list.push_back(argumentOf(argument, columns, phase));
   std::vector<DivisionInfo> &parts = divisions.emplace_back();
   auto add = [&](const CompiledDivision &division) {
     parts.push_back({division.parts, division.work, division.codes.data(),
@@ -334,7 +515,10 @@ void Tables::addPhase(const CompiledPhase &phase, bool isLast) {
         MapInfo{phase.map->size, phase.map->work, phase.map->codes.data()});
   phaseInfos.push_back({list.data(), static_cast<int64_t>(list.size()),
                         parts.data(), count, hasStep ? &parts.back() : nullptr,
-                        map, phase.carryBytes});
+                        map, phase.carryBytes, carryPlaceOf(phase),
+                        phase.isBeginning});
+  if (phase.savedBytes > 0 && !phase.isBackward)
+    savedInfos.push_back({phase.savedBytes, phase.chunkTokens});
 }
 
 } // namespace trowel::library

@@ -29,7 +29,12 @@ struct CompiledMap {
   std::vector<CodeInfo> codes;
 };
 
-/// One of the programs that reductions over heads cut a program into.
+/// Whether tables are of the functions that run forward, or of backward.
+enum class Direction { Forward, Backward };
+
+/// One of the programs that reductions over heads cut a program into. The
+/// gradient's are all of these, keeping their states, and then the backward
+/// programs from the last to the first.
 struct CompiledPhase {
   std::vector<cpu::Argument> arguments;
   std::vector<int64_t> columns;            // the axis of each that is divided
@@ -39,6 +44,10 @@ struct CompiledPhase {
   std::optional<CompiledMap> map;
   int64_t carryBytes = 0;
   int64_t chunkTokens = 1;
+  // Of the gradient's phases.
+  bool isBackward = false, isBeginning = false;
+  int64_t source = 0;     // which program of the forward function it belongs to
+  int64_t savedBytes = 0; // for each chunk
 };
 
 /// A tensor of the call as hosts see it.
@@ -53,39 +62,61 @@ struct TensorEntry {
   std::vector<int64_t> sizes;
   std::optional<Interval> range;
   std::string layout; // "bf16 [B, T, H, K=128]" without the type
+  bool isGradient = false;
+  bool isUsed = true; // by the function whose tables they are
+
+  bool isRequired() const {
+    return !isGradient && (role == Role::Input || role == Role::Param);
+  }
 };
 
 class Tables {
 public:
-  /// `machines`: what the phases' codes were made for, the best first.
+  /// `machines`: what the phases' codes were made for, the best first. With
+  /// `hasGradient`, the library has a backward function.
   Tables(const Program &program, std::vector<CompiledPhase> phases,
-         std::vector<Machine> machines);
+         std::vector<Machine> machines,
+         Direction direction = Direction::Forward, bool hasGradient = false);
   Tables(const Tables &) = delete;
 
   const ProgramInfo &info() const { return programInfo; }
   const std::vector<TensorEntry> &tensors() const { return entries; }
   const std::vector<Machine> &machines() const { return machineList; }
+  Direction direction() const { return which; }
+  bool hasBackward() const { return hasGradient; }
   /// The place of a tensor with this name and role; -1 if there is none.
   int64_t find(Role role, const std::string &name) const;
 
 private:
+  int64_t findAny(Role role, const std::string &name) const;
   void addDeclarations(const Program &program,
                        const std::vector<Declaration> &list, Role role,
                        Boundary boundary);
+  void addGradients(const Program &program);
   void addDebugValues();
   void addTensor(TensorEntry entry, std::string layoutValueFirst);
   void addBetweens();
-  void addPhase(const CompiledPhase &phase, bool isLast);
+  void addSums();
+  void addPhase(const CompiledPhase &phase);
+  bool isLastForward(const CompiledPhase &phase) const;
+  void addBackward(const cpu::Argument &argument, const CompiledPhase &phase,
+                   ArgumentInfo &info);
   ArgumentInfo argumentOf(const cpu::Argument &argument, int64_t columns,
-                          bool isLast) const;
+                          const CompiledPhase &phase);
   int64_t findBetween(const std::string &name) const;
+  int64_t stateNumber(const std::string &name) const;
+  int64_t carryPlaceOf(const CompiledPhase &phase) const;
   const char *keep(std::string text);
   const int64_t *keep(std::vector<int64_t> numbers);
 
+  Direction which;
+  bool hasGradient;
   std::vector<CompiledPhase> phaseList;
   std::vector<Machine> machineList;
   std::vector<TensorEntry> entries;
   std::vector<std::string> betweenNames;
+  std::vector<std::string> sumNames; // of the parts' arguments
+  std::map<std::string, int64_t> partsTaken;
 
   // What the tables point into.
   std::deque<std::string> texts;
@@ -95,6 +126,8 @@ private:
   std::deque<MapInfo> maps;
   std::vector<TensorInfo> tensorInfos;
   std::vector<BetweenInfo> betweenInfos;
+  std::vector<SumInfo> sumInfos;
+  std::vector<SavedInfo> savedInfos;
   std::vector<PhaseInfo> phaseInfos;
   ProgramInfo programInfo = {};
 };

@@ -106,21 +106,26 @@ bool isState(Role role) {
          role == Role::StateAt;
 }
 
-bool isRequired(Role role) {
-  return role == Role::Input || role == Role::Param;
+bool isRequired(const TensorInfo &info) {
+  bool isGiven = info.role == Role::Input || info.role == Role::Param;
+  return isGiven && !info.isOptional;
 }
 
 bool isWritten(Role role) {
   return role == Role::Output || role == Role::FinalState ||
-         role == Role::StateAt;
+         role == Role::StateAt || role == Role::Total;
+}
+
+bool isForAllTokens(Role role) {
+  return role == Role::Param || role == Role::Total;
 }
 
 int64_t rankOf(const TensorInfo &info) {
   bool perToken = info.role == Role::Input || info.role == Role::Output;
   return info.rank + (info.sharing == Sharing::Shared ? 0 : 1) +
-         (perToken                   ? 2
-          : info.role == Role::Param ? 0
-                                     : 1);
+         (perToken                    ? 2
+          : isForAllTokens(info.role) ? 0
+                                      : 1);
 }
 
 int64_t mostRankOf(const ProgramInfo &program) {
@@ -169,7 +174,7 @@ int32_t Call::readStruct(const trowel_call *call) {
   if (raw.reserved || raw.reserved2)
     return fail(TROWEL_ERROR_CALL, "%s is not zero",
                 raw.reserved ? "reserved" : "reserved2");
-  if (raw.function > TROWEL_COMMIT)
+  if (raw.function > TROWEL_BACKWARD)
     return fail(TROWEL_ERROR_CALL, "function is %u", raw.function);
   if (called == Function::Asked)
     called = static_cast<Function>(raw.function);
@@ -300,12 +305,13 @@ int32_t Call::bindTensors() {
     View &view = views.data[i];
     view.label = info.label;
     view.written = isWritten(info.role);
-    const DLTensor *tensor = i < raw.tensor_count ? raw.tensors[i] : nullptr;
+    bool isUsed = info.role != Role::Unused && i < raw.tensor_count;
+    const DLTensor *tensor = isUsed ? raw.tensors[i] : nullptr;
     given.data[i] = tensor;
     bool exchanged = isState(info.role) && info.rank >= 2 &&
                      (raw.flags & TROWEL_STATE_V_FIRST);
     const char *words = exchanged ? info.layoutValueFirst : info.layout;
-    if (!tensor && isRequired(info.role))
+    if (!tensor && isRequired(info))
       return fail(TROWEL_ERROR_MISSING, "%s is missing: %s", info.label, words);
     if (!tensor)
       continue;

@@ -15,7 +15,7 @@ namespace trowel::library {
 enum Size { B, T, H, G, N, M, SlotsIn, SlotsOut, sizeCount };
 
 /// Who is called. Asked: whom the call names.
-enum class Function { Forward, Step, Verify, Commit, Asked };
+enum class Function { Forward, Step, Verify, Commit, Backward, Asked };
 
 class Call {
 public:
@@ -29,7 +29,9 @@ public:
 
   Function function() const { return called; }
   /// Whether states lie in slots and the code goes token by token.
-  bool isDecode() const { return called != Function::Forward; }
+  bool isDecode() const {
+    return called != Function::Forward && called != Function::Backward;
+  }
   int64_t size(Size which) const { return sizes[which]; }
   const trowel_call &arguments() const { return raw; }
   /// The tensors of the program, by their places in its table.

@@ -21,6 +21,8 @@ static const char *nameOf(Function function) {
     return "verify";
   case Function::Commit:
     return "commit";
+  case Function::Backward:
+    return "backward";
   case Function::Asked:
     break;
   }
@@ -44,9 +46,9 @@ int32_t Call::checkFunction() const {
   const struct {
     Extra extra;
     bool hasMeaning;
-  } list[] = {{Boundaries, !isDecode()},
-              {CarryAt, !isDecode()},
-              {CarryOut, keeps || !isDecode()},
+  } list[] = {{Boundaries, called == Function::Forward},
+              {CarryAt, called == Function::Forward},
+              {CarryOut, keeps || called == Function::Forward},
               {StateIn, isDecode()},
               {StateOut, keeps},
               {Accepted, called == Function::Commit}};

@@ -15,9 +15,12 @@ static int64_t append(Checked &end, Checked bytes) {
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
-    : places(2 * program.betweenCount + 2 * program.stateCount),
+    : places(2 * program.betweenCount + 2 * program.stateCount +
+             2 * program.sumCount + program.savedCount),
       firstState(2 * program.betweenCount),
       firstEntry(firstState + program.stateCount),
+      firstSum(firstEntry + program.stateCount),
+      firstSaved(firstSum + 2 * program.sumCount),
       segments(segmentsOf(program, call)) {
   if (!hasMemory())
     return;
@@ -28,6 +31,22 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
     places.data[2 * i] =
         append(common, tokens * call.size(H) * between.elements);
     places.data[2 * i + 1] = append(common, tokens * units * between.elements);
+  }
+  for (int64_t i = 0; i < program.sumCount; ++i) {
+    const SumInfo &sum = program.sums[i];
+    Checked bytes = sum.role == Role::Output
+                        ? tokens * sum.elements
+                        : Checked(call.size(N)) * sum.elements * 4;
+    bytes *= call.size(H);
+    places.data[firstSum + 2 * i] = append(common, bytes * sum.parts);
+    bool hasResult = sum.isKept || sum.between >= 0;
+    places.data[firstSum + 2 * i + 1] =
+        append(common, hasResult ? bytes : Checked(0));
+  }
+  for (int64_t i = 0; i < program.savedCount; ++i) {
+    const SavedInfo &saved = program.saved[i];
+    places.data[firstSaved + i] = append(
+        common, Checked(chunks(call, saved)) * call.size(H) * saved.bytes);
   }
   endedPlace = append(common, Checked(call.size(N)) * call.size(H) * 4);
   if (segments > 1)
@@ -45,6 +64,8 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
     carry = larger(carry, phase.carryBytes);
     arguments = larger(arguments, phase.argumentCount);
   }
+  for (int64_t i = 0; i < program.sumCount; ++i) // a double and a float each
+    workspace = larger(workspace, program.sums[i].elements * 12 + 64);
   append(each, workspace);
   carryPlace = append(each, carry);
   addressPlace = append(each, arguments * int64_t(sizeof(void *)));

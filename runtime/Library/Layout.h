@@ -29,6 +29,15 @@ public:
   int64_t reduced(int64_t between) const {
     return places.data[2 * between + 1];
   }
+  /// The parts of a sum, and what came of it.
+  int64_t parts(int64_t sum) const { return places.data[firstSum + 2 * sum]; }
+  int64_t sum(int64_t sum) const { return places.data[firstSum + 2 * sum + 1]; }
+  /// The chunks' records of a head, then the next head's.
+  int64_t saved(int64_t i) const { return places.data[firstSaved + i]; }
+  /// How many chunks the sequences have at most, together.
+  static int64_t chunks(const Call &call, const SavedInfo &saved) {
+    return call.size(B) * call.size(T) / saved.chunkTokens + call.size(N);
+  }
   /// For each sequence and head, how many slices have ended.
   int64_t ended() const { return endedPlace; }
   // Of a call with segments. For each sequence and head: whether its segments
@@ -58,7 +67,7 @@ private:
   void placeSegments(const ProgramInfo &program, const Call &call);
 
   Buffer<int64_t> places;
-  int64_t firstState, firstEntry, segments;
+  int64_t firstState, firstEntry, firstSum, firstSaved, segments;
   Checked common = 0, each = 0;
   int64_t serialPlace = 0, entryPlace = 0, mapPlace = 0, identityPlace = 0,
           zeroPlace = 0, entryBytes = 0, mapBytes = 0;

@@ -8,7 +8,15 @@
 #include "runtime/Library/Message.h"
 #include "runtime/Library/Run.h"
 
+#include <cstddef>
+
 using namespace trowel::library;
+
+/// A shorter struct, of an earlier version, has no `function`.
+static bool asksForBackward(const trowel_call *call) {
+  size_t end = offsetof(trowel_call, function) + sizeof(call->function);
+  return call && call->struct_size >= end && call->function == TROWEL_BACKWARD;
+}
 
 static int32_t runFunction(const ProgramInfo *program, const trowel_call *raw,
                            Function function) {
@@ -43,10 +51,20 @@ int32_t trowel_library_commit(const ProgramInfo *program,
   return runFunction(program, raw, Function::Commit);
 }
 
+int32_t trowel_library_backward(const ProgramInfo *program,
+                                const trowel_call *raw) {
+  return runFunction(program, raw, Function::Backward);
+}
+
 int32_t trowel_library_workspace_size(const ProgramInfo *program,
+                                      const ProgramInfo *gradient,
                                       const trowel_call *raw, size_t *bytes) {
   if (!bytes)
     return fail(TROWEL_ERROR_CALL, "bytes is null");
+  if (asksForBackward(raw))
+    program = gradient;
+  if (!program)
+    return fail(TROWEL_ERROR_CALL, "the library has no backward function");
   Call call(*program, Function::Asked);
   int64_t machine;
   if (int32_t status = call.checkShapes(raw))

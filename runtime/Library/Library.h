@@ -18,8 +18,12 @@ int32_t trowel_library_verify(const trowel::library::ProgramInfo *program,
                               const trowel_call *call);
 int32_t trowel_library_commit(const trowel::library::ProgramInfo *program,
                               const trowel_call *call);
+/// `gradient` is the program of the backward function, null if there is none.
+int32_t trowel_library_backward(const trowel::library::ProgramInfo *gradient,
+                                const trowel_call *call);
 int32_t
 trowel_library_workspace_size(const trowel::library::ProgramInfo *program,
+                              const trowel::library::ProgramInfo *gradient,
                               const trowel_call *call, size_t *bytes);
 const char *trowel_library_last_error(void);
 }

@@ -19,7 +19,10 @@ enum class Role : int64_t {
   Output,
   InitialState,
   FinalState,
-  StateAt // at boundaries
+  StateAt, // at boundaries
+  Total,   // the gradient of a param
+  Saved,   // of code alone: what each chunk begins with
+  Unused   // the function does not look at it
 };
 
 /// The type of the elements in the caller's memory; a tf32 lies in 4 bytes.
@@ -47,6 +50,7 @@ struct TensorInfo {
   int64_t state; // which one, or -1
   int64_t rank;  // of the declared axes
   const int64_t *sizes;
+  int64_t isOptional = 0; // an input that is zero if it is null
 };
 
 /// A value that is reduced over heads between two phases. Both sides lie in the
@@ -63,6 +67,29 @@ struct BetweenInfo {
   int64_t phase; // after which it is reduced
 };
 
+/// A gradient that several heads, sequences or phases have a part of: [parts,
+/// B * T or N, H, sizes] floats in the workspace, added up when `phase` has
+/// run. Of a param, all sequences' are one.
+struct SumInfo {
+  Role role;      // Output, FinalState or Total: what the parts are
+  int64_t tensor; // that gets it, or -1
+  /// Whose gradient it is, or -1: then it goes on to each head's operand.
+  int64_t between;
+  int64_t isKept; // for a later phase, as [N, H | G | -, sizes]
+  Sharing to;     // who has a value of its own
+  int64_t rank;
+  const int64_t *sizes;
+  int64_t elements;
+  int64_t parts;
+  int64_t phase;
+};
+
+/// What a phase keeps for its backward phase.
+struct SavedInfo {
+  int64_t bytes; // of a chunk and head
+  int64_t chunkTokens;
+};
+
 /// An argument of a phase's code.
 struct ArgumentInfo {
   Role role;
@@ -75,6 +102,12 @@ struct ArgumentInfo {
   Sharing sharing;
   /// Of a divided program: which of the declared axes has the columns, or -1.
   int64_t columns;
+  /// Place in ProgramInfo::sums, or -1: a result is one of its parts, an input
+  /// what came of it (nothing, if the caller gave `tensor`).
+  int64_t sum = -1;
+  int64_t part = 0; // which; of Saved, its place in ProgramInfo::saved
+  /// The caller's is for the first head alone of those that share it.
+  int64_t isPartial = 0;
 };
 
 struct CodeInfo {
@@ -116,6 +149,9 @@ struct PhaseInfo {
   const DivisionInfo *step;
   const MapInfo *map; // null: the sequence has no segments
   int64_t carryBytes;
+  int64_t carryPlace = 0; // within a head's carry
+  /// The tokens are the call's sequences: an item of work for each head.
+  int64_t isOverSequences = 0;
 };
 
 struct ProgramInfo {
@@ -135,6 +171,10 @@ struct ProgramInfo {
   int64_t chunkTokens;
   /// Of one head, all phases together.
   int64_t carryBytes;
+  const SumInfo *sums = nullptr;
+  int64_t sumCount = 0;
+  const SavedInfo *saved = nullptr;
+  int64_t savedCount = 0;
 };
 
 } // namespace trowel::library

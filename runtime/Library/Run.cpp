@@ -42,9 +42,10 @@ int64_t strideCount(const ProgramInfo &program) {
     for (int64_t j = 0; j < phase.argumentCount; ++j) {
       const ArgumentInfo &argument = phase.arguments[j];
       count +=
-          1 + (argument.between >= 0  ? program.betweens[argument.between].rank
-               : argument.tensor >= 0 ? program.tensors[argument.tensor].rank
-                                      : 0);
+          1 + (argument.sum >= 0       ? program.sums[argument.sum].rank
+               : argument.between >= 0 ? program.betweens[argument.between].rank
+               : argument.tensor >= 0  ? program.tensors[argument.tensor].rank
+                                       : 0);
     }
     if (count > most)
       most = count;
@@ -158,7 +159,6 @@ int32_t Run::run() {
   for (int64_t i = 0; status == TROWEL_OK && i < program.phaseCount; ++i) {
     phase = &program.phases[i];
     runPhase();
-    carryBefore += phase->carryBytes;
   }
   std::free(own);
   return status;
@@ -192,6 +192,10 @@ void Run::runPhase() {
   bool hasSegments = segments > 1 && phase->map;
   division = hasSegments ? phase->divisions : &bestDivision();
   int64_t heads = call.size(N) * call.size(H);
+  if (phase->isOverSequences) {
+    clearTotals();
+    heads = call.size(N) > 0 ? call.size(H) : 0;
+  }
   std::memset(memory + layout.ended(), 0, static_cast<size_t>(heads) * 4);
   if (hasSegments) {
     findStrides(mapStrides.data, true);
@@ -201,10 +205,12 @@ void Run::runPhase() {
   }
   int64_t tokens = call.size(B) * call.size(T);
   int64_t index = phase - program.phases;
+  bool isReduced = false;
   for (int64_t i = 0; i < program.betweenCount; ++i)
-    if (program.betweens[i].phase == index)
-      return forEach((tokens + tokensPerItem - 1) / tokensPerItem,
-                     &Run::reduceTokens);
+    isReduced |= program.betweens[i].phase == index;
+  if (isReduced)
+    forEach((tokens + tokensPerItem - 1) / tokensPerItem, &Run::reduceTokens);
+  addSums();
 }
 
 //===--- A head on a sequence ---------------------------------------------===//
@@ -218,6 +224,15 @@ void Run::findStrides(int64_t *to, bool ofMap) {
         argument.role == Role::Input || argument.role == Role::Output;
     if (!perToken && argument.role != Role::Param)
       continue;
+    if (argument.sum >= 0) {
+      const SumInfo &info = program.sums[argument.sum];
+      bool isWhole = argument.role == Role::Input && info.between < 0;
+      *to++ = (isWhole ? unitsOf(info.to) : call.size(H)) * info.elements;
+      int64_t dense = info.elements;
+      for (int64_t j = 0; j + 1 < info.rank; ++j)
+        *to++ = dense /= info.sizes[j];
+      continue;
+    }
     if (argument.between >= 0) {
       const BetweenInfo &between = program.betweens[argument.between];
       int64_t units = argument.role == Role::Output    ? call.size(H)
@@ -293,7 +308,9 @@ void Run::runHead(int64_t unit, int64_t slice, char *thread) {
   part.slice = slice;
   part.begin = call.begin(part.sequence);
   beginItem(part, thread);
-  runSpan(part, part.begin + call.tokensOf(part.sequence), true, thread);
+  int64_t tokens =
+      phase->isOverSequences ? call.size(N) : call.tokensOf(part.sequence);
+  runSpan(part, part.begin + tokens, true, thread);
   if (endsLast(part, division->parts))
     storeShared(part, thread);
 }
@@ -366,6 +383,12 @@ View Run::columnsOf(const ArgumentInfo &argument, const Part &part,
 
 void *Run::addressOf(const ArgumentInfo &argument, const Part &part,
                      char *thread) {
+  if (argument.role == Role::Saved)
+    return savedOf(argument, part);
+  if (argument.sum >= 0)
+    return sumOf(argument, part);
+  if (argument.isPartial && !call.isFirst(argument.sharing, part.head))
+    return nullptr;
   if (argument.role == Role::InitialState)
     return stateBefore(argument, part, thread);
   if (argument.role == Role::FinalState)
@@ -440,6 +463,8 @@ void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
     return held;
   if (part.entry)
     return const_cast<char *>(part.entry) + layout.stateInEntry(argument.state);
+  if (argument.tensor < 0)
+    return nullptr;
   View view = columnsOf(argument, part, argument.tensor);
   if (!view.data || part.from < 0)
     return nullptr;
@@ -490,7 +515,8 @@ void Run::storeStates(const Part &part, char *thread, bool divided) {
 
 /// Where a head's carry of this phase lies.
 char *Run::carryOf(const View &view, int64_t row, int64_t head) const {
-  return view.at(row * view.strides[0] + head * view.strides[1] + carryBefore);
+  return view.at(row * view.strides[0] + head * view.strides[1] +
+                 phase->carryPlace);
 }
 
 /// Calls `copy(bytes of the whole carry, bytes of the slice's own, how many)`.

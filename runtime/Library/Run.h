@@ -107,6 +107,19 @@ private:
   void runSegment(int64_t item, char *thread);
   void movePosition(int64_t tokens, char *thread);
 
+  // Sums (Sums.cpp).
+  int64_t unitsOf(Sharing sharing) const;
+  int64_t rowsOf(const SumInfo &info) const;
+  float *termOf(int64_t index, int64_t part, int64_t row, int64_t head);
+  float *resultOf(int64_t index, int64_t row, int64_t unit);
+  void *sumOf(const ArgumentInfo &argument, const Part &part);
+  void *savedOf(const ArgumentInfo &argument, const Part &part);
+  void clearTotals();
+  void addSums();
+  void addSum(int64_t item, char *thread);
+  void storeSum(int64_t row, int64_t unit, const float *values);
+  void passToOperands(int64_t row, int64_t unit, const float *gradient);
+
   void reduceTokens(int64_t item, char *thread);
   void reduce(const BetweenInfo &between, int64_t index, int64_t begin,
               int64_t end);
@@ -123,7 +136,7 @@ private:
 
   const PhaseInfo *phase = nullptr;
   const DivisionInfo *division = nullptr;
-  int64_t carryBefore = 0; // bytes of earlier phases
+  int64_t currentSum = 0;
   Work work = nullptr;
   int64_t items = 0;
   std::atomic<int64_t> next{0};

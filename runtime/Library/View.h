@@ -36,18 +36,20 @@ struct View {
   int64_t *extents = nullptr, *strides = nullptr;
   char *data = nullptr; // the first element
   /// Of a slice: the axis that has fewer positions than `extents` says.
-  int64_t slicedAxis = -1, slicedExtent = 0;
+  bool isSlice = false;
+  int64_t slicedAxis = 0, slicedExtent = 0;
   /// The bytes that belong to it: [low, high). Both 0: none.
   uintptr_t low = 0, high = 0;
 
   int64_t extent(int64_t axis) const {
-    return axis == slicedAxis ? slicedExtent : extents[axis];
+    return isSlice && axis == slicedAxis ? slicedExtent : extents[axis];
   }
   /// So many positions of an axis, from `first` on.
   View slice(int64_t axis, int64_t first, int64_t count) const {
     View part = *this;
     if (data)
       part.data = at(first * strides[axis]);
+    part.isSlice = true;
     part.slicedAxis = axis;
     part.slicedExtent = count;
     return part;

@@ -72,7 +72,7 @@ bool measure(const Program &program, const library::InProcess &code,
   std::vector<const DLTensor *> tensors;
   size_t bytes = inPlace(code.tables(), call, tensors);
   call.function = TROWEL_STEP;
-  int32_t status = trowel_library_workspace_size(&code.tables().info(), &call,
+  int32_t status = trowel_library_workspace_size(&code.tables().info(), nullptr, &call,
                                                  &call.workspace_size);
   std::vector<char> workspace(call.workspace_size);
   call.workspace = workspace.data();

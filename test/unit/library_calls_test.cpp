@@ -509,11 +509,13 @@ TEST(LibraryCalls, AWorkspaceOfTheSizeThatWasAskedFor) {
   expectSuccess(host.call);
   size_t bytes = 0, least = 0;
   host.call.threads = 1;
-  ASSERT_EQ(trowel_library_workspace_size(&program(), &host.call, &least),
-            TROWEL_OK);
+  ASSERT_EQ(
+      trowel_library_workspace_size(&program(), nullptr, &host.call, &least),
+      TROWEL_OK);
   host.call.threads = 3;
-  ASSERT_EQ(trowel_library_workspace_size(&program(), &host.call, &bytes),
-            TROWEL_OK);
+  ASSERT_EQ(
+      trowel_library_workspace_size(&program(), nullptr, &host.call, &bytes),
+      TROWEL_OK);
   EXPECT_GT(bytes, least);
   for (size_t size : {bytes, bytes - 1, least, least - 1, size_t(0)})
     for (size_t shift : {0, 1, 63}) {
@@ -535,8 +537,9 @@ TEST(LibraryCalls, TheSizeOfAWorkspaceNeedsNoData) {
   HostCall host(tensor_count);
   one.fill(host);
   size_t with = 0, without = 0;
-  ASSERT_EQ(trowel_library_workspace_size(&program(), &host.call, &with),
-            TROWEL_OK);
+  ASSERT_EQ(
+      trowel_library_workspace_size(&program(), nullptr, &host.call, &with),
+      TROWEL_OK);
   std::vector<DLTensor> bare;
   bare.reserve(tensor_count);
   for (const DLTensor *&tensor : host.tensors)
@@ -545,8 +548,9 @@ TEST(LibraryCalls, TheSizeOfAWorkspaceNeedsNoData) {
       bare.back().data = nullptr;
       tensor = &bare.back();
     }
-  ASSERT_EQ(trowel_library_workspace_size(&program(), &host.call, &without),
-            TROWEL_OK);
+  ASSERT_EQ(
+      trowel_library_workspace_size(&program(), nullptr, &host.call, &without),
+      TROWEL_OK);
   EXPECT_EQ(with, without);
 }
 

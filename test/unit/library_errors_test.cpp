@@ -124,8 +124,9 @@ TEST(LibraryErrors, Struct) {
   EXPECT_EQ(trowel_library_forward(&program(), nullptr), TROWEL_ERROR_CALL);
   EXPECT_STREQ(trowel_library_last_error(), "the call is null");
   RightCall right;
-  EXPECT_EQ(trowel_library_workspace_size(&program(), &right.call, nullptr),
-            TROWEL_ERROR_CALL);
+  EXPECT_EQ(
+      trowel_library_workspace_size(&program(), nullptr, &right.call, nullptr),
+      TROWEL_ERROR_CALL);
   std::string size = std::to_string(sizeof(trowel_call));
   expectError([](RightCall &r) { r.call.struct_size = 16; }, TROWEL_ERROR_CALL,
               "struct_size is 16, but sizeof(trowel_call) is " + size);
@@ -419,7 +420,7 @@ TEST(DecodeErrors, NoMeaning) {
   refuse(accepted, "`accepted` has no meaning to step", small::step);
   auto slots = [](RightCall &r) { r.call.state_in = r.integers({0, 1}); };
   refuse(slots, "`state_in` has no meaning to forward", small::forward);
-  refuse([](RightCall &r) { r.call.function = 4; }, "function is 4",
+  refuse([](RightCall &r) { r.call.function = 5; }, "function is 5",
          small::step);
   refuse([](RightCall &r) { r.call.reserved2 = 1; }, "reserved2 is not zero",
          small::step);
@@ -529,8 +530,9 @@ TEST(DecodeErrors, Workspace) {
   for (RightCall::Run function : functions) {
     RightCall right(function);
     size_t bytes = 0;
-    ASSERT_EQ(trowel_library_workspace_size(&program(), &right.call, &bytes),
-              TROWEL_OK)
+    ASSERT_EQ(
+        trowel_library_workspace_size(&program(), nullptr, &right.call, &bytes),
+        TROWEL_OK)
         << trowel_library_last_error();
     std::vector<char> memory(bytes);
     right.call.workspace = memory.data();
@@ -654,7 +656,7 @@ TEST(LibraryErrors, RandomCalls) {
     int32_t status = right.run();
     size_t bytes;
     int32_t question =
-        trowel_library_workspace_size(&program(), &right.call, &bytes);
+        trowel_library_workspace_size(&program(), nullptr, &right.call, &bytes);
     EXPECT_TRUE(status != TROWEL_OK || question == TROWEL_OK);
     if (status == TROWEL_OK)
       continue;

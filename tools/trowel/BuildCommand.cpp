@@ -43,19 +43,24 @@ std::string refuse(const BuildArguments &arguments) {
 }
 
 std::optional<library::Built> build(Compiler &compiler, const Loaded &loaded,
-                                    std::vector<library::Machine> machines) {
+                                    std::vector<library::Machine> machines,
+                                    bool gradient) {
   Diagnostic why;
   std::optional<library::Built> built =
-      compiler.build(loaded, std::move(machines), why);
-  if (!built)
+      compiler.build(loaded, std::move(machines), gradient, why);
+  if (built)
+    why.severity = Diagnostic::Severity::Warning;
+  if (!why.message.empty())
     std::cerr << render(why, loaded.source);
   return built;
 }
 
 std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
-                                const std::string &level) {
+                                const BuildArguments &arguments) {
+  const std::string &level = arguments.emit;
   if (level == "header") {
-    auto built = build(compiler, loaded, {library::Machine::Avx2});
+    auto built = build(compiler, loaded, {library::Machine::Avx2},
+                       !arguments.inferenceOnly);
     return built ? std::optional(built->header) : std::nullopt;
   }
   if (level == "llvm") {
@@ -81,14 +86,16 @@ bool isOurs(const std::string &path) {
 
 /// Writes the library or object, and its header beside it.
 int writeLibrary(Compiler &compiler, const Loaded &loaded,
-                 const std::string &output, Timings &timings) {
+                 const BuildArguments &arguments, Timings &timings) {
+  const std::string &output = arguments.output;
   fs::path header = fs::path(output).replace_extension(".h");
   if (!isOurs(header))
     return fail("`" + header.string() +
                 "` is in the way of the library's header, and not one that "
                 "trowel has made");
   auto built = build(compiler, loaded,
-                     {library::Machine::Avx512, library::Machine::Avx2});
+                     {library::Machine::Avx512, library::Machine::Avx2},
+                     !arguments.inferenceOnly);
   if (!built)
     return 1;
   bool isObject = fs::path(output).extension() == ".o";
@@ -140,8 +147,8 @@ int runBuild(const BuildArguments &arguments) {
   Compiler compiler(timings);
   int status = 1;
   if (arguments.emit.empty())
-    status = writeLibrary(compiler, *loaded, arguments.output, timings);
-  else if (auto text = emit(compiler, *loaded, arguments.emit))
+    status = writeLibrary(compiler, *loaded, arguments, timings);
+  else if (auto text = emit(compiler, *loaded, arguments))
     status = writeText(*text, arguments.output);
   if (status == 0 && arguments.timing)
     timings.print(std::cerr, "total");

@@ -55,6 +55,9 @@ private:
   void checkChunks(const Loaded &program, const Trials &trials);
   void checkGradients(const Loaded &program, const Trials &trials);
   void checkCpu(const Loaded &program, const Trials &trials);
+  void checkGradientsOnCpu(const Loaded &program,
+                           const library::InProcess &code,
+                           const Trials &trials);
   void checkTrueSizes();
   Verdict begin(const std::string &form, const Loaded &program,
                 const Trials &trials, double threshold) const;
@@ -140,7 +143,10 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
   Loaded program = declared;
   program.program = inF32(declared.program);
   Diagnostic why;
-  std::unique_ptr<library::InProcess> code = compiler.compileCpu(program, why);
+  std::unique_ptr<library::InProcess> code =
+      compiler.compileCpu(program, why, /*gradient=*/true);
+  if (!code) // the gradient may be what is refused
+    code = compiler.compileCpu(program, why);
   if (!code) {
     why.severity = Diagnostic::Severity::Warning;
     std::cerr << render(why, program.source);
@@ -155,6 +161,45 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
     Comparison comparison = compare(trial, results.values);
     bool isTest = comparison.ratio <= verdict.threshold ||
                   sensitivity(program.program, trial) < thresholds::lastBit;
+    if (isTest)
+      verdict.add(trial, comparison);
+    else
+      ++verdict.skipped;
+  }
+  verdicts.push_back(std::move(verdict));
+  if (code->gradientTables())
+    checkGradientsOnCpu(program, *code, trials);
+}
+
+/// Its derivatives are the program's derivatives' business: a trial that
+/// arguments in f32 do not determine well enough is no test here either.
+void Check::checkGradientsOnCpu(const Loaded &program,
+                                const library::InProcess &code,
+                                const Trials &trials) {
+  Verdict verdict =
+      begin("gradients in f32", program, trials, thresholds::gradientOnCpu);
+  for (const Trial &trial : trials.list) {
+    TensorMap seeds =
+        generateSeeds(program.program, trial.batch, arguments.seed);
+    for (auto &[name, tensor] : seeds)
+      roundToType(tensor, DType::F32);
+    Gradients expected = timings.measure("the gradient of the meaning", [&] {
+      return differentiate(program.program, trial.batch, trial.arguments,
+                           seeds);
+    });
+    if (largestMagnitude(expected.values) > thresholds::magnitude) {
+      ++verdict.skipped;
+      continue;
+    }
+    library::CallResults results;
+    if (code.callBackward(trial.batch, trial.arguments, seeds, {}, results) !=
+        TROWEL_OK)
+      internalError(std::string("a trial cannot run: ") + code.lastError());
+    Comparison comparison =
+        compare(results.values, expected.values, expected.magnitudes);
+    bool isTest = comparison.ratio <= verdict.threshold ||
+                  gradientSensitivity(program.program, trial, seeds, expected) <
+                      thresholds::gradientOnCpu / 20;
     if (isTest)
       verdict.add(trial, comparison);
     else

@@ -75,7 +75,14 @@ the bits of bf16 or f16. A state in --in is the initial one, in --out the final 
 cu_seqlens=lengths.npy ([N + 1] offsets, with B = 1) separates sequences; debug.0,
 debug.1, ... in --out are the values of `debug(x)` in the order of the program.
 carry=FILE.npy is what delays, running sums and the position need to go on: write it
-with the final states, and give both to the run that continues.)";
+with the final states, and give both to the run that continues.
+
+With --grad, --out has the gradients of inputs, params and initial states as well:
+dq, dA_log, dS0. They are those of a sum that --in weighs: do=do.npy for an output o,
+dS=ds.npy for a final state S, zero for those that are not there. With none of them
+it is the sum of all outputs.
+
+  trowel run my_rule.trowel --in all.npz --in do=do.npy --grad --out dq=dq.npy)";
 
 constexpr const char *buildFooter =
     R"(NAME.so is a shared library that needs nothing but the C library, NAME.o the same
@@ -180,6 +187,8 @@ void addRun(CLI::App &root, Command &command) {
                   "Compare the first N tokens with the meaning")
       ->type_name("N")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40).description(""));
+  app->add_flag("--grad", arguments->gradients,
+                "Compute gradients as well: dq=dq.npy in --out");
   app->add_flag("--verbose", arguments->verbose,
                 "Say what was derived, and tokens per second");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
@@ -197,6 +206,8 @@ void addBuild(CLI::App &root, Command &command) {
       ->type_name("FILE");
   app->add_option("--target", arguments->target, "cpu, the only one yet")
       ->type_name("NAME");
+  app->add_flag("--inference", arguments->inferenceOnly,
+                "Leave the backward function out: a smaller library, sooner");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
 }
 

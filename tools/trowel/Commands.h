@@ -26,6 +26,7 @@ struct BuildArguments {
   std::string output;
   std::string emit;
   std::string target = "cpu";
+  bool inferenceOnly = false; // no backward function
   bool timing = false;
 };
 int runBuild(const BuildArguments &arguments);
@@ -39,6 +40,7 @@ struct RunArguments {
   std::string target = "cpu";
   bool meaning = false;
   int64_t compare = 0; // tokens to compare with the meaning
+  bool gradients = false;
   bool verbose = false;
   bool timing = false;
 };

@@ -82,11 +82,14 @@ static trowel::Diagnostic explainRefusal(const Loaded &loaded,
 }
 
 std::unique_ptr<library::InProcess>
-Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why) {
-  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why,
+                     bool gradient) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk), backward;
+  if (gradient && !(backward = differentiate(loaded, 0, why)))
+    return nullptr;
   cpu::Timings timings;
-  auto library =
-      library::InProcess::create(loaded.program, *module, {}, &timings);
+  auto library = library::InProcess::create(loaded.program, *module, {},
+                                            &timings, {}, backward.get());
   for (const cpu::Timing &timing : timings)
     times.add(timing.name, timing.milliseconds);
   if (library)
@@ -97,12 +100,14 @@ Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why) {
 
 std::optional<library::Built>
 Compiler::build(const Loaded &loaded, std::vector<library::Machine> machines,
-                trowel::Diagnostic &why) {
-  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+                bool gradient, trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk), backward;
   OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
+  if (gradient)
+    backward = differentiate(loaded, 0, why);
   auto built = times.measure("compile", [&] {
-    return library::build(loaded.program, *module, *step, std::move(machines),
-                          TROWEL_VERSION);
+    return library::build(loaded.program, *module, *step, backward.get(),
+                          std::move(machines), TROWEL_VERSION);
   });
   if (built)
     return std::move(*built);

@@ -43,12 +43,14 @@ public:
   /// Code in this process. Null if the target cannot do the program; then
   /// `why` says so.
   std::unique_ptr<library::InProcess> compileCpu(const Loaded &loaded,
-                                                 Diagnostic &why);
+                                                 Diagnostic &why,
+                                                 bool gradient = false);
 
-  /// Code for each of `machines`, ready to be linked.
+  /// Code for each of `machines`, ready to be linked; with `gradient`, a
+  /// backward function among it, unless `why` says why there is none.
   std::optional<library::Built> build(const Loaded &loaded,
                                       std::vector<library::Machine> machines,
-                                      Diagnostic &why);
+                                      bool gradient, Diagnostic &why);
 
   /// The same as LLVM IR in text.
   std::optional<std::string> emitLlvm(const Loaded &loaded, Diagnostic &why);

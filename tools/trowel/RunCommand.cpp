@@ -4,6 +4,7 @@
 // `trowel run`: a program on the caller's tensors. Nothing is written unless
 // everything went well.
 #include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Layout.h"
 #include "frontend/Reference/Meaning.h"
 #include "frontend/Reference/Types.h"
@@ -13,6 +14,7 @@
 #include "tools/trowel/Messages.h"
 #include "tools/trowel/Questions.h"
 #include "tools/trowel/RunFiles.h"
+#include "tools/trowel/RunGradients.h"
 #include "tools/trowel/Slice.h"
 
 #include <chrono>
@@ -38,6 +40,9 @@ private:
   void warnAboutStates() const;
   std::optional<TensorMap> compute();
   std::optional<TensorMap> computeOnCpu();
+  bool addGradients(const library::InProcess &code,
+                    const library::CallOptions &options,
+                    library::CallResults &results);
   void reportSpeed(double seconds) const;
   bool compareWithMeaning(const TensorMap &results) const;
 
@@ -46,13 +51,15 @@ private:
   Compiler compiler;
   std::optional<Loaded> loaded;
   std::vector<FileItem> inputs, outputs;
+  std::vector<Writable> values; // that there are to write
   host::Call call;
+  TensorMap seeds;
   std::optional<host::Array> carry; // in, then out
 };
 
-std::string listWritables(const Program &program) {
+std::string listNames(const std::vector<Writable> &values) {
   std::vector<std::string> names;
-  for (const Writable &value : writables(program))
+  for (const Writable &value : values)
     names.push_back(value.name);
   return quoteAll(names);
 }
@@ -67,18 +74,24 @@ bool Run::prepare() {
   std::optional<std::vector<FileItem>> out = parseItems("--out", arguments.out);
   if (!in || !out)
     return false;
+  if (arguments.gradients && arguments.compare > 0)
+    return fail("--compare compares no gradients; `trowel check` does"), false;
   inputs = std::move(*in);
   outputs = std::move(*out);
   loaded = load(arguments.program, timings);
   if (!loaded)
     return false;
   const Program &program = loaded->program;
+  values = writables(program);
+  if (arguments.gradients)
+    for (const Writable &value : gradients(program))
+      values.push_back(value);
   bool reports = arguments.compare > 0 || arguments.verbose || arguments.timing;
   if (outputs.empty() && !reports)
     return fail("nothing to write: --out NAME=FILE.npy asks for one of " +
-                listWritables(program)),
+                listNames(values)),
            false;
-  return checkOutputs(program, outputs, !arguments.meaning);
+  return checkOutputs(program, outputs, values, !arguments.meaning);
 }
 
 /// The carry is no tensor of the program's, unless it has one of that name.
@@ -116,9 +129,12 @@ bool Run::readCall() {
     return false;
   if (!takeCarry(*arrays))
     return false;
-  std::vector<std::string> errors;
+  std::vector<std::string> errors, names;
+  for (const auto &[name, array] : *arrays)
+    names.push_back(name);
+  Program known = arguments.gradients ? withSeeds(program, names) : program;
   std::optional<host::Call> bound =
-      host::bindArguments(program, *arrays, {}, errors);
+      host::bindArguments(known, *arrays, {}, errors);
   if (bound && arguments.checkRanges)
     errors = host::checkRanges(program, *bound);
   for (const std::string &error : errors)
@@ -126,6 +142,8 @@ bool Run::readCall() {
   if (!errors.empty())
     return false;
   call = std::move(*bound);
+  if (arguments.gradients)
+    seeds = takeSeeds(program, call.batch, call.arguments);
   warnAboutStates();
   return true;
 }
@@ -159,7 +177,8 @@ void Run::reportSpeed(double seconds) const {
 
 std::optional<TensorMap> Run::computeOnCpu() {
   Diagnostic why;
-  std::unique_ptr<library::InProcess> code = compiler.compileCpu(*loaded, why);
+  std::unique_ptr<library::InProcess> code =
+      compiler.compileCpu(*loaded, why, arguments.gradients);
   if (!code) {
     std::cerr << render(why, loaded->source);
     return std::nullopt;
@@ -175,19 +194,36 @@ std::optional<TensorMap> Run::computeOnCpu() {
   library::CallOptions options;
   options.threads = arguments.threads;
   if (carry)
-    options.carry = std::move(carry->bytes);
+    options.carry = carry->bytes;
   library::CallResults results;
   if (code->call(call.batch, call.arguments, options, results) != TROWEL_OK) {
     fail(std::string("`") + loaded->program.name +
          "` cannot run: " + code->lastError());
     return std::nullopt;
   }
+  if (arguments.gradients && !addGradients(*code, options, results))
+    return std::nullopt;
   carry = host::Array{host::ElementType::U8,
                       {call.batch.sequences(), call.batch.heads, carryBytes},
                       std::move(results.carry)};
   if (arguments.verbose)
     reportSpeed(results.seconds);
   return std::move(results.values);
+}
+
+bool Run::addGradients(const library::InProcess &code,
+                       const library::CallOptions &options,
+                       library::CallResults &results) {
+  library::CallResults found;
+  if (code.callBackward(call.batch, call.arguments, seeds, options, found) !=
+      TROWEL_OK) {
+    fail(std::string("the gradient of `") + loaded->program.name +
+         "` cannot run: " + code.lastError());
+    return false;
+  }
+  results.values.merge(found.values);
+  results.seconds += found.seconds;
+  return true;
 }
 
 std::optional<TensorMap> Run::compute() {
@@ -197,6 +233,10 @@ std::optional<TensorMap> Run::compute() {
     timings.print(std::cerr, "file to checked program");
   auto start = std::chrono::steady_clock::now();
   TensorMap results = evaluate(loaded->program, call.batch, call.arguments);
+  if (arguments.gradients)
+    results.merge(
+        differentiate(loaded->program, call.batch, call.arguments, seeds)
+            .values);
   std::chrono::duration<double> passed =
       std::chrono::steady_clock::now() - start;
   if (arguments.verbose)
@@ -237,7 +277,7 @@ int Run::run() {
     return 1;
   if (arguments.compare > 0 && !compareWithMeaning(*results))
     return 1;
-  return writeOutputs(loaded->program, outputs, *results, carry, arguments.raw);
+  return writeOutputs(outputs, values, *results, carry, arguments.raw);
 }
 
 } // namespace

@@ -78,10 +78,11 @@ std::string checkPlace(const std::string &path) {
 }
 
 /// The arrays that files can hold, rounded as they are declared.
-host::ArrayMap arraysOf(const Program &program, const TensorMap &results,
+host::ArrayMap arraysOf(const std::vector<Writable> &values,
+                        const TensorMap &results,
                         const std::optional<host::Array> &carry, bool raw) {
   host::ArrayMap arrays;
-  for (const Writable &value : writables(program)) {
+  for (const Writable &value : values) {
     Tensor tensor = results.at(value.name);
     roundToType(tensor, value.dtype);
     arrays[value.name] = host::fromTensor(tensor, value.dtype, raw);
@@ -162,9 +163,9 @@ bool declares(const Program &program, const std::string &name) {
 }
 
 bool checkOutputs(const Program &program, const std::vector<FileItem> &items,
-                  bool hasCarry) {
+                  const std::vector<Writable> &values, bool hasCarry) {
   std::vector<std::string> names, paths;
-  for (const Writable &value : writables(program))
+  for (const Writable &value : values)
     names.push_back(value.name);
   if (hasCarry && !declares(program, carryName))
     names.push_back(carryName);
@@ -191,10 +192,10 @@ bool checkOutputs(const Program &program, const std::vector<FileItem> &items,
   return good;
 }
 
-int writeOutputs(const Program &program, const std::vector<FileItem> &items,
-                 const TensorMap &results,
+int writeOutputs(const std::vector<FileItem> &items,
+                 const std::vector<Writable> &values, const TensorMap &results,
                  const std::optional<host::Array> &carry, bool raw) {
-  host::ArrayMap arrays = arraysOf(program, results, carry, raw);
+  host::ArrayMap arrays = arraysOf(values, results, carry, raw);
   std::string error;
   size_t written = 0;
   for (; written < items.size() && error.empty(); ++written)

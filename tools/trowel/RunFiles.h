@@ -42,17 +42,17 @@ constexpr const char *carryName = "carry";
 /// Whether one of the program's tensors has that name.
 bool declares(const Program &program, const std::string &name);
 
-/// Whether the program has what `items` ask for and the places can be written
+/// Whether `items` ask for what is among `values` and the places can be written
 /// to; prints what is wrong. Nothing needs to have run. `hasCarry`: the carry
 /// may be asked for.
 bool checkOutputs(const Program &program, const std::vector<FileItem> &items,
-                  bool hasCarry);
+                  const std::vector<Writable> &values, bool hasCarry);
 
 /// Writes what `items` ask for, each value rounded to its declared type, as f32
 /// or, with `raw`, as that type's bits; the carry as it is. Either all files
 /// are written or none; the result is the exit status.
-int writeOutputs(const Program &program, const std::vector<FileItem> &items,
-                 const TensorMap &results,
+int writeOutputs(const std::vector<FileItem> &items,
+                 const std::vector<Writable> &values, const TensorMap &results,
                  const std::optional<host::Array> &carry, bool raw);
 
 } // namespace trowel::tool

@@ -53,7 +53,8 @@ std::string describe(const Trial &trial) {
   return text.str();
 }
 
-double sensitivity(const Program &program, const Trial &trial) {
+/// The arguments, each moved by half of its last bit.
+static TensorMap movedArguments(const Program &program, const Trial &trial) {
   constexpr double halfBit = 1.0 / (1 << 24);
   TensorMap moved = trial.arguments;
   int sign = 1;
@@ -67,7 +68,19 @@ double sensitivity(const Program &program, const Trial &trial) {
         sign = -sign;
       }
     }
+  return moved;
+}
+
+double sensitivity(const Program &program, const Trial &trial) {
+  TensorMap moved = movedArguments(program, trial);
   return compare(trial, evaluate(program, trial.batch, moved)).ratio;
+}
+
+double gradientSensitivity(const Program &program, const Trial &trial,
+                           const TensorMap &seeds, const Gradients &expected) {
+  Gradients moved = differentiate(program, trial.batch,
+                                  movedArguments(program, trial), seeds);
+  return compare(moved.values, expected.values, expected.magnitudes).ratio;
 }
 
 Comparison compare(const Trial &trial, const TensorMap &actual) {

@@ -8,6 +8,7 @@
 
 #include "frontend/AST/Program.h"
 #include "frontend/Reference/Compare.h"
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Inputs.h"
 
 #include <string>
@@ -39,6 +40,8 @@ Trials makeTrials(const Program &program, const std::vector<Batch> &shapes,
 /// How far the meaning moves, as an error ratio, when every argument changes by
 /// half of its last bit in f32: what no f32 code can be asked to know.
 double sensitivity(const Program &program, const Trial &trial);
+double gradientSensitivity(const Program &program, const Trial &trial,
+                           const TensorMap &seeds, const Gradients &expected);
 
 /// "resets, T = 65, H = 4, seed 0", so that a failure can be repeated.
 std::string describe(const Trial &trial);

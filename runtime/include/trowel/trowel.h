@@ -6,6 +6,7 @@
  * an enumeration of its tensors:
  *
  *   int32_t NAME_forward(const trowel_call *call);
+ *   int32_t NAME_backward(const trowel_call *call);
  *   int32_t NAME_step(const trowel_call *call);
  *   int32_t NAME_verify(const trowel_call *call);
  *   int32_t NAME_commit(const trowel_call *call);
@@ -19,12 +20,25 @@
  * it in words that name the argument, for the last call that failed in the same
  * thread.
  *
- * forward   any number of tokens of each sequence, by chunks
- * step      one token of each sequence: decoding
- * verify    up to TROWEL_DRAFT_TOKENS tokens of each: outputs as that many
- * steps give them, to the bit; states and carries stay as they are commit the
- * first `accepted` of these tokens: states and carries as that many steps leave
- * them, to the bit
+ * forward: any number of tokens of each sequence, by chunks.
+ *
+ * backward: the gradients of a sum, from those of outputs and final states
+ * (NAME_grad_out_o, NAME_grad_state_out_S; null: zero), those of inputs, params
+ * and initial states (NAME_grad_in_x, NAME_grad_param_x, NAME_grad_state_in_S;
+ * null: not wanted), in the types and shapes of what they are gradients of. The
+ * call is otherwise forward's: the same inputs, params, initial states,
+ * cu_seqlens and carry_in; what forward gave is computed again. A gradient of
+ * what several heads share, or of a param, is the sum over them and all
+ * sequences. What goes through the carry has no gradient. Not there if the
+ * library was built without.
+ *
+ * step: one token of each sequence, to decode.
+ *
+ * verify: up to TROWEL_DRAFT_TOKENS tokens of each sequence. Outputs are, to the
+ * bit, those that as many steps give; states and carries stay as they are.
+ *
+ * commit: the first `accepted` of these tokens. States and carries become, to
+ * the bit, what as many steps leave.
  *
  * The last three take states and carries from pools of slots, [slots, H,
  * sizes...], and need no place for each sequence in order: see state_in.
@@ -83,7 +97,8 @@ typedef enum trowel_function {
   TROWEL_FORWARD = 0,
   TROWEL_STEP = 1,
   TROWEL_VERIFY = 2,
-  TROWEL_COMMIT = 3
+  TROWEL_COMMIT = 3,
+  TROWEL_BACKWARD = 4
 } trowel_function;
 
 /* Runs `body(context, i)` for every i in [0, count), in any order and on any
@@ -112,9 +127,10 @@ typedef struct trowel_call {
   int32_t threads;
 
   /* One for each NAME_in_x, NAME_param_x, NAME_out_x, NAME_state_in_S,
-   * NAME_state_out_S and NAME_state_at_S, at these places. Null: an output or
-   * final state that is not wanted, an initial state that is the program's own.
-   */
+   * NAME_state_out_S, NAME_state_at_S and NAME_grad_..., at these places. Null:
+   * an output or final state that is not wanted, an initial state that is the
+   * program's own. A function does not look at places that it has no use for:
+   * backward at outputs, others at gradients. */
   const DLTensor *const *tensors;
   int32_t tensor_count; /* how many there are; what lies behind is null */
   int32_t reserved;     /* zero */
