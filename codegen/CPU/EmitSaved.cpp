@@ -3,7 +3,8 @@
 //
 // What a chunk begins with, states and the tails of delays, from the program
 // that runs forward to the one that runs back: a record for each chunk, in
-// which everything lies as in the workspace.
+// which everything lies as in the workspace. The attribute `kept` of both
+// programs lists what the backward one reads; else it is all there is.
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
@@ -25,7 +26,10 @@ void Emitter::layOutSaved() {
   if (!isBackward && !program->hasAttr("saves"))
     return;
   int64_t elements = 0;
+  auto kept = program->getAttrOfType<ArrayAttr>("kept");
   auto place = [&](StringAttr name, View view, int64_t total) {
+    if (kept && !llvm::is_contained(kept, name))
+      return;
     view.offset = elements;
     savedPlaces[name] = view;
     elements += roundUp(total);
@@ -69,9 +73,11 @@ void Emitter::emitSave() {
     code.ifThen(notNull(address), [&] {
       Block &block = program.getBody().front();
       for (auto state : block.getOps<rec::StateOp>())
-        copy(savedView(state.getNameAttr()), stateBuffers[state.getNameAttr()]);
+        if (savedPlaces.count(state.getNameAttr()))
+          copy(savedView(state.getNameAttr()),
+               stateBuffers[state.getNameAttr()]);
       for (auto delay : block.getOps<rec::DelayOp>())
-        if (delay.getSaved())
+        if (delay.getSaved() && savedPlaces.count(delay.getSavedAttr()))
           copy(savedView(delay.getSavedAttr()), tails[delay]);
     });
   });

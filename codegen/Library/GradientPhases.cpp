@@ -13,16 +13,22 @@ using namespace mlir;
 namespace trowel::library {
 
 /// Erases outputs that no reduction over heads needs, and what only they did.
-static void dropOutputs(chunk::ProgramOp program,
-                        const std::vector<HeadReduction> &reductions) {
+/// Delays that the backward program knows stay.
+static void dropOutputs(chunk::ProgramOp program) {
   Block &block = program.getBody().front();
+  std::vector<HeadReduction> reductions = headReductions(program);
+  auto kept = program->getAttrOfType<ArrayAttr>("kept");
+  auto isKept = [&](Operation &op) {
+    auto delay = dyn_cast<rec::DelayOp>(op);
+    return delay && llvm::is_contained(kept, delay.getSavedAttr());
+  };
   for (auto output : llvm::make_early_inc_range(block.getOps<rec::OutputOp>()))
     if (llvm::none_of(reductions, [&](const HeadReduction &reduction) {
           return reduction.name == output.getName();
         }))
       output.erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (isOpTriviallyDead(&op) &&
+    if (isOpTriviallyDead(&op) && !isKept(op) &&
         !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
       op.erase();
 }
@@ -38,11 +44,28 @@ static GradientPhase makePhase(chunk::ProgramOp program, int64_t source) {
   phase.source = source;
   phase.chunkTokens = program.getTokens();
   phase.divisions.push_back({1, 1, {}, {}});
-  if (!phase.isBackward && !phase.isBeginning) {
+  if (!phase.isBackward && !phase.isBeginning)
     phase.reductions = headReductions(program);
-    dropOutputs(copy, phase.reductions);
-  }
   return made;
+}
+
+static chunk::ProgramOp programOf(GradientPhase &phase) {
+  return *phase.module->getOps<chunk::ProgramOp>().begin();
+}
+
+/// Says to both programs what goes from one to the other: the passes may have
+/// dropped what one of them has no use for.
+static void agree(chunk::ProgramOp forward, chunk::ProgramOp backward) {
+  SmallVector<Attribute> names;
+  for (auto state : backward.getBody().getOps<rec::StateOp>())
+    if (state.getSaved())
+      names.push_back(state.getNameAttr());
+  for (auto delay : backward.getBody().getOps<rec::DelayOp>())
+    if (delay.getSaved())
+      names.push_back(delay.getSavedAttr());
+  auto kept = ArrayAttr::get(forward.getContext(), names);
+  forward->setAttr("kept", kept);
+  backward->setAttr("kept", kept);
 }
 
 /// What several programs have a part of is added up before it is rounded.
@@ -71,6 +94,10 @@ std::vector<GradientPhase> splitGradient(ModuleOp module) {
     else
       forward.push_back(
           makePhase(program, static_cast<int64_t>(forward.size())));
+  }
+  for (size_t i = 0; i < forward.size(); ++i) {
+    agree(programOf(forward[i]), programOf(backward[i]));
+    dropOutputs(programOf(forward[i]));
   }
   std::reverse(backward.begin(), backward.end());
   for (auto *list : {&backward, &beginning})

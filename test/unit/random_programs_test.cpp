@@ -167,6 +167,44 @@ Outcome tryCpu(const RandomProgram &random) {
   return {Outcome::Kind::Agrees, ""};
 }
 
+/// The backward code in f32; gradients that grow are not judged either.
+Outcome tryCpuGradient(const RandomProgram &random) {
+  Checked checked = checkText(random.text());
+  if (!checked.program)
+    return {Outcome::Kind::Unchecked, checked.messages()};
+  Batch batch;
+  batch.tokens = 33;
+  batch.heads = 2;
+  TensorMap arguments = randomArguments(random, batch);
+  TensorMap meaning = evaluate(*checked.program, batch, arguments);
+  TensorMap seeds = generateSeeds(*checked.program, batch, random.seed);
+  Gradients expected = differentiate(*checked.program, batch, arguments, seeds);
+  if (!(largestMagnitude(meaning) < 30) ||
+      !(largestMagnitude(expected.values) < 1e3))
+    return {Outcome::Kind::Grows, ""};
+  Derived derived = derive(*checked.program, 0),
+          gradient = derive(*checked.program, 7, /*gradient=*/true);
+  cpu::CpuOptions options;
+  options.optimisation = 1;
+  auto code =
+      library::InProcess::create(*checked.program, *derived.module, options,
+                                 nullptr, {}, *gradient.module);
+  if (!code)
+    return {Outcome::Kind::Differs, llvm::toString(code.takeError())};
+  library::CallResults results;
+  if ((*code)->callBackward(batch, arguments, seeds, {}, results) != TROWEL_OK)
+    return {Outcome::Kind::Differs, (*code)->lastError()};
+  flush(results.values);
+  flush(expected.values);
+  double scale = std::max(1.0, largestGradient(expected.values));
+  Comparison comparison =
+      compare(results.values, expected.values, expected.magnitudes);
+  if (!(comparison.ratio < 1e-4) &&
+      !(largestDifference(results.values, expected.values) < 1e-6 * scale))
+    return {Outcome::Kind::Differs, "gradient: " + inWords(comparison)};
+  return {Outcome::Kind::Agrees, ""};
+}
+
 /// The smallest program that still differs.
 template <typename Try>
 RandomProgram shrink(RandomProgram program, Try attempt) {
@@ -236,6 +274,11 @@ TEST(RandomPrograms, GradientsAgreeWithTheMeaning) {
 TEST(RandomPrograms, CpuCodeAgreesWithTheMeaning) {
   uint64_t count = programCount() / 2;
   EXPECT_GT(agreeing(tryPrograms(count, tryCpu)) * 2, count);
+}
+
+TEST(RandomPrograms, CpuGradientsAgreeWithTheMeaning) {
+  uint64_t count = programCount() / 2;
+  EXPECT_GT(agreeing(tryPrograms(count, tryCpuGradient)) * 3, count);
 }
 
 TEST(RandomPrograms, MistakesAreRefusedAtTheirLine) {

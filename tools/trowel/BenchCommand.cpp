@@ -3,12 +3,14 @@
 //
 // `trowel bench`: how fast a program runs, and ratios from one run: everything
 // that is compared runs in turn, and the median of the rounds counts.
+#include "frontend/Reference/Gradient.h"
 #include "frontend/Reference/Inputs.h"
 #include "tools/trowel/Commands.h"
 #include "tools/trowel/Compile.h"
 #include "tools/trowel/Messages.h"
 #include "tools/trowel/Questions.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,10 +27,17 @@ constexpr double leastSeconds = 0.5; // of each
 /// One thing that is timed: a program with so many threads.
 struct Contestant {
   const library::InProcess *code;
-  library::PreparedCall *call;
+  library::PreparedCall *call, *gradient; // null: none
   int threads;
-  std::vector<double> seconds = {}; // by round
+  std::vector<double> seconds = {}, gradientSeconds = {}; // by round
 };
+
+/// The most memory that this process has had, in MiB.
+double peakMemory() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
 
 double median(std::vector<double> numbers) {
   auto middle = numbers.begin() + static_cast<long>(numbers.size() / 2);
@@ -36,10 +45,11 @@ double median(std::vector<double> numbers) {
   return *middle;
 }
 
-double medianRatio(const Contestant &above, const Contestant &below) {
+double medianRatio(const std::vector<double> &above,
+                   const std::vector<double> &below) {
   std::vector<double> ratios;
-  for (size_t i = 0; i < below.seconds.size(); ++i)
-    ratios.push_back(above.seconds[i] / below.seconds[i]);
+  for (size_t i = 0; i < below.size(); ++i)
+    ratios.push_back(above[i] / below[i]);
   return median(std::move(ratios));
 }
 
@@ -54,7 +64,9 @@ private:
   bool add(const std::string &path);
   bool runShape(int64_t tokens, int64_t heads);
   bool hasMemory(const Batch &batch) const;
-  bool time(Contestant &contestant, double &seconds) const;
+  double tensorBytes(const Batch &batch) const;
+  bool time(Contestant &contestant, bool isGradient, double &seconds) const;
+  bool timeAll(Contestant &contestant, double &seconds) const;
   bool runRounds(std::vector<Contestant> &contestants) const;
   void print(const Batch &batch, const std::vector<Contestant> &all) const;
   void progress(const std::string &text) const {
@@ -79,16 +91,26 @@ bool Bench::add(const std::string &path) {
     return false;
   programs.push_back(std::move(*loaded));
   Diagnostic why;
-  codes.push_back(compiler.compileCpu(programs.back(), why));
+  codes.push_back(
+      compiler.compileCpu(programs.back(), why, arguments.gradients));
   if (!codes.back())
     std::cerr << render(why, programs.back().source);
   return codes.back() != nullptr;
 }
 
+/// Of all calls. A gradient's have inputs of their own.
+double Bench::tensorBytes(const Batch &batch) const {
+  double bytes = 0;
+  for (const auto &code : codes) {
+    bytes += library::PreparedCall::bytes(code->tables(), batch);
+    if (const library::Tables *gradient = code->gradientTables())
+      bytes += library::PreparedCall::bytes(*gradient, batch);
+  }
+  return bytes;
+}
+
 bool Bench::hasMemory(const Batch &batch) const {
-  double needed = 0;
-  for (const auto &code : codes)
-    needed += library::PreparedCall::bytes(code->tables(), batch);
+  double needed = tensorBytes(batch);
   double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                  static_cast<double>(sysconf(_SC_PAGESIZE));
   if (needed < 0.7 * there)
@@ -103,29 +125,49 @@ bool Bench::hasMemory(const Batch &batch) const {
   return fail(text), false;
 }
 
-bool Bench::time(Contestant &contestant, double &seconds) const {
-  trowel_call raw = contestant.call->raw();
+bool Bench::time(Contestant &contestant, bool isGradient,
+                 double &seconds) const {
+  trowel_call raw =
+      isGradient ? contestant.gradient->raw() : contestant.call->raw();
   raw.threads = contestant.threads;
   auto start = std::chrono::steady_clock::now();
-  int32_t status = contestant.code->forward(raw);
+  int32_t status = isGradient ? contestant.code->backward(raw)
+                              : contestant.code->forward(raw);
   std::chrono::duration<double> passed =
       std::chrono::steady_clock::now() - start;
   seconds = passed.count();
   return status == TROWEL_OK || (fail(contestant.code->lastError()), false);
 }
 
+/// One round of a contestant; `seconds` of both of its functions.
+bool Bench::timeAll(Contestant &contestant, double &seconds) const {
+  if (!time(contestant, false, seconds))
+    return false;
+  contestant.seconds.push_back(seconds);
+  if (!contestant.gradient)
+    return true;
+  double more;
+  if (!time(contestant, true, more))
+    return false;
+  contestant.gradientSeconds.push_back(more);
+  seconds += more;
+  return true;
+}
+
 bool Bench::runRounds(std::vector<Contestant> &contestants) const {
   double seconds, total = 0;
-  for (Contestant &contestant : contestants) // touches all memory
-    if (!time(contestant, seconds))
+  for (Contestant &contestant : contestants) { // touches all memory
+    if (!timeAll(contestant, seconds))
       return false;
+    contestant.seconds.clear();
+    contestant.gradientSeconds.clear();
+  }
   double enough = leastSeconds * static_cast<double>(contestants.size());
   for (size_t round = 0;
        round < leastRounds || (round < mostRounds && total < enough); ++round)
     for (Contestant &contestant : contestants) {
-      if (!time(contestant, seconds))
+      if (!timeAll(contestant, seconds))
         return false;
-      contestant.seconds.push_back(seconds);
       total += seconds;
     }
   return true;
@@ -146,9 +188,14 @@ void Bench::print(const Batch &batch,
                 all[i].threads ? std::to_string(all[i].threads).c_str() : "all",
                 seconds * 1e3, tokens / seconds);
     if (counts > 1)
-      std::printf(" %9.2f", medianRatio(all[i / counts * counts], all[i]));
+      std::printf(" %9.2f", medianRatio(all[i / counts * counts].seconds,
+                                        all[i].seconds));
     if (programs.size() > 1)
-      std::printf(" %9.2f", medianRatio(all[i % counts], all[i]));
+      std::printf(" %9.2f",
+                  medianRatio(all[i % counts].seconds, all[i].seconds));
+    if (all[i].gradient)
+      std::printf(" %12.3f %9.2f", median(all[i].gradientSeconds) * 1e3,
+                  medianRatio(all[i].gradientSeconds, all[i].seconds));
     std::printf("\n");
   }
   std::fflush(stdout);
@@ -161,6 +208,7 @@ bool Bench::runShape(int64_t tokens, int64_t heads) {
   progress("T = " + std::to_string(tokens) + ", H = " + std::to_string(heads) +
            " ...");
   Batch small{1, std::min<int64_t>(tokens, 64), heads, heads, {}};
+  double before = peakMemory();
   std::vector<std::unique_ptr<library::PreparedCall>> calls;
   std::vector<Contestant> contestants;
   for (size_t i = 0; i < codes.size(); ++i) {
@@ -168,12 +216,23 @@ bool Bench::runShape(int64_t tokens, int64_t heads) {
         generateInputs(programs[i].program, small, {Regime::Gentle, 0});
     calls.push_back(std::make_unique<library::PreparedCall>(
         codes[i]->tables(), batch, inputs, library::CallOptions()));
+    library::PreparedCall *call = calls.back().get(), *gradient = nullptr;
+    if (const library::Tables *tables = codes[i]->gradientTables()) {
+      inputs.merge(generateSeeds(programs[i].program, small, 0));
+      calls.push_back(std::make_unique<library::PreparedCall>(
+          *tables, batch, inputs, library::CallOptions()));
+      gradient = calls.back().get();
+    }
     for (int threads : arguments.threads)
-      contestants.push_back({codes[i].get(), calls.back().get(), threads});
+      contestants.push_back({codes[i].get(), call, gradient, threads});
   }
   if (!runRounds(contestants))
     return false;
   print(batch, contestants);
+  if (arguments.gradients)
+    std::printf("  tensors %.0f MiB, at most %.0f MiB above the compiler's own "
+                "memory\n",
+                tensorBytes(batch) / (1 << 20), peakMemory() - before);
   return true;
 }
 
@@ -186,10 +245,11 @@ int Bench::run() {
     std::printf("%s%s%s\n", loaded.program.name.c_str(),
                 sizes.empty() ? "" : ": ", sizes.c_str());
   }
-  std::printf("%-28s %4s %8s %5s %8s %10s %12s%s%s\n", "", "B", "T", "H",
+  std::printf("%-28s %4s %8s %5s %8s %10s %12s%s%s%s\n", "", "B", "T", "H",
               "threads", "ms", "tokens/s",
               arguments.threads.size() > 1 ? "   speedup" : "",
-              programs.size() > 1 ? "   against" : "");
+              programs.size() > 1 ? "   against" : "",
+              arguments.gradients ? "  backward ms     ratio" : "");
   for (int64_t tokens : arguments.tokens)
     for (int64_t heads : arguments.heads)
       if (!runShape(tokens, heads))

@@ -215,6 +215,8 @@ void addBench(CLI::App &root, Command &command) {
   auto [app, arguments] = addCommand<BenchArguments>(
       root, command, "bench", "Time a program", benchFooter, runBench);
   addProgram(app, arguments->program);
+  app->add_flag("--grad", arguments->gradients,
+                "Time the backward function, too, and its ratio to forward");
   auto sizes = CLI::Range(int64_t(1), int64_t(INT32_MAX)).description("");
   app->add_option("--seq", arguments->tokens, "Tokens in a sequence, T")
       ->type_name("T,...")

@@ -52,6 +52,7 @@ struct BenchArguments {
   std::vector<int64_t> tokens = {2048}, heads = {8};
   int64_t batch = 1;
   std::vector<int> threads = {0}; // 0: one for each processor
+  bool gradients = false;
 };
 int runBench(const BenchArguments &arguments);
 
