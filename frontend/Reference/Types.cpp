@@ -38,6 +38,13 @@ void roundResults(const Program &program, TensorMap &results) {
   roundAll(program.states, results);
 }
 
+void roundSeeds(const Program &program, TensorMap &seeds) {
+  for (const auto *list : {&program.outputs, &program.states})
+    for (const Declaration &declaration : *list)
+      if (auto seed = seeds.find("d" + declaration.name); seed != seeds.end())
+        roundToType(seed->second, declaration.dtype);
+}
+
 Program inF32(Program program) {
   for (auto *list :
        {&program.inputs, &program.params, &program.states, &program.outputs})
@@ -45,6 +52,14 @@ Program inF32(Program program) {
       if (declaration.dtype != DType::I32)
         declaration.dtype = DType::F32;
   return program;
+}
+
+bool takesF32(const Program &program) {
+  for (const auto *list : {&program.inputs, &program.states, &program.params})
+    for (const Declaration &stored : *list)
+      if (stored.dtype != DType::F32 && stored.dtype != DType::I32)
+        return false;
+  return true;
 }
 
 /// The next value of `dtype` above or below `x`, itself a value of it.

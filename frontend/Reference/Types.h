@@ -40,9 +40,15 @@ void roundOutputs(const Program &program, TensorMap &results);
 /// The same with final states.
 void roundResults(const Program &program, TensorMap &results);
 
+/// Rounds gradients of results, by d<name>, to the types of the results.
+void roundSeeds(const Program &program, TensorMap &seeds);
+
 /// The program with every tensor but integers declared f32: its code rounds
 /// nothing when it is called.
 Program inF32(Program program);
+
+/// Whether what the program takes and keeps is f32 already, integers aside.
+bool takesF32(const Program &program);
 
 /// Whether `x` lies in `range`. NaN lies in none.
 bool contains(const Interval &range, double x);

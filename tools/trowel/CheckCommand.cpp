@@ -12,6 +12,7 @@
 #include "tools/trowel/Messages.h"
 #include "tools/trowel/Questions.h"
 #include "tools/trowel/Reduce.h"
+#include "tools/trowel/RunGradients.h"
 #include "tools/trowel/Thresholds.h"
 #include "tools/trowel/Trials.h"
 
@@ -55,9 +56,9 @@ private:
   void checkChunks(const Loaded &program, const Trials &trials);
   void checkGradients(const Loaded &program, const Trials &trials);
   void checkCpu(const Loaded &program, const Trials &trials);
-  void checkGradientsOnCpu(const Loaded &program,
-                           const library::InProcess &code,
-                           const Trials &trials);
+  void checkGradientsOnCpu(const std::string &form, const Loaded &program,
+                           const library::InProcess &code, const Trials &trials,
+                           double threshold);
   void checkTrueSizes();
   Verdict begin(const std::string &form, const Loaded &program,
                 const Trials &trials, double threshold) const;
@@ -167,22 +168,33 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
       ++verdict.skipped;
   }
   verdicts.push_back(std::move(verdict));
-  if (code->gradientTables())
-    checkGradientsOnCpu(program, *code, trials);
+  if (!code->gradientTables())
+    return;
+  checkGradientsOnCpu("CPU gradients in f32", program, *code, trials,
+                      thresholds::gradientOnCpu);
+  if (takesF32(declared.program))
+    return;
+  if ((code = compiler.compileCpu(declared, why, /*gradient=*/true)))
+    checkGradientsOnCpu("CPU gradients, declared", declared, *code, trials,
+                        thresholds::gradientAsDeclared);
+}
+
+/// Gradients as the code's memory can hold them.
+static void roundGradients(const Program &program, TensorMap &values) {
+  for (const Writable &gradient : gradients(program))
+    roundToType(values.at(gradient.name), gradient.dtype);
 }
 
 /// Its derivatives are the program's derivatives' business: a trial that
 /// arguments in f32 do not determine well enough is no test here either.
-void Check::checkGradientsOnCpu(const Loaded &program,
+void Check::checkGradientsOnCpu(const std::string &form, const Loaded &program,
                                 const library::InProcess &code,
-                                const Trials &trials) {
-  Verdict verdict =
-      begin("gradients in f32", program, trials, thresholds::gradientOnCpu);
+                                const Trials &trials, double threshold) {
+  Verdict verdict = begin(form, program, trials, threshold);
   for (const Trial &trial : trials.list) {
     TensorMap seeds =
         generateSeeds(program.program, trial.batch, arguments.seed);
-    for (auto &[name, tensor] : seeds)
-      roundToType(tensor, DType::F32);
+    roundSeeds(program.program, seeds);
     Gradients expected = timings.measure("the gradient of the meaning", [&] {
       return differentiate(program.program, trial.batch, trial.arguments,
                            seeds);
@@ -191,6 +203,7 @@ void Check::checkGradientsOnCpu(const Loaded &program,
       ++verdict.skipped;
       continue;
     }
+    roundGradients(program.program, expected.values);
     library::CallResults results;
     if (code.callBackward(trial.batch, trial.arguments, seeds, {}, results) !=
         TROWEL_OK)

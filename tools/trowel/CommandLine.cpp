@@ -296,10 +296,8 @@ Request explainError(const CLI::App &root, const CLI::ParseError &error,
   if (&app == &root && argc > 1 && argv[1][0] != '-')
     return {nullptr, fail(describeUnknown(root, argv[1]))};
   for (int i = 1; i < argc; ++i)
-    for (const char *later : {"--grad", "--html"})
-      if (std::string(argv[i]) == later)
-        return {nullptr,
-                fail("`" + std::string(later) + "` is not supported yet")};
+    if (std::string(argv[i]) == "--html")
+      return {nullptr, fail("`--html` is not supported yet")};
   std::string help = &app == &root ? "" : " " + app.get_name();
   return {nullptr, fail(std::string(error.what()) + "; see `trowel" + help +
                         " --help`")};

@@ -42,9 +42,8 @@ public:
 
   /// Code in this process. Null if the target cannot do the program; then
   /// `why` says so.
-  std::unique_ptr<library::InProcess> compileCpu(const Loaded &loaded,
-                                                 Diagnostic &why,
-                                                 bool gradient = false);
+  std::unique_ptr<library::InProcess>
+  compileCpu(const Loaded &loaded, Diagnostic &why, bool gradient = false);
 
   /// Code for each of `machines`, ready to be linked; with `gradient`, a
   /// backward function among it, unless `why` says why there is none.

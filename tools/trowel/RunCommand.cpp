@@ -82,6 +82,11 @@ bool Run::prepare() {
   if (!loaded)
     return false;
   const Program &program = loaded->program;
+  if (std::string name = ambiguousName(program);
+      arguments.gradients && !name.empty())
+    return fail("`" + name + "` would name two tensors of `" + program.name +
+                "`, one of them a gradient: rename what it is declared as"),
+           false;
   values = writables(program);
   if (arguments.gradients)
     for (const Writable &value : gradients(program))

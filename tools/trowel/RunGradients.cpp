@@ -48,6 +48,29 @@ TensorMap takeSeeds(const Program &program, const Batch &batch,
   return seeds;
 }
 
+/// The first name that a list has twice; empty if there is none.
+static std::string findTwice(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  auto twice = std::adjacent_find(names.begin(), names.end());
+  return twice == names.end() ? "" : *twice;
+}
+
+std::string ambiguousName(const Program &program) {
+  std::vector<std::string> in, out;
+  for (const auto *list : {&program.inputs, &program.params, &program.states})
+    for (const Declaration &declaration : *list)
+      in.push_back(declaration.name);
+  for (const auto *list : {&program.outputs, &program.states})
+    for (const Declaration &declaration : *list)
+      in.push_back("d" + declaration.name);
+  for (const Writable &value : writables(program))
+    out.push_back(value.name);
+  for (const Writable &value : gradients(program))
+    out.push_back(value.name);
+  std::string name = findTwice(std::move(in));
+  return name.empty() ? findTwice(std::move(out)) : name;
+}
+
 std::vector<Writable> gradients(const Program &program) {
   std::vector<Writable> values;
   auto add = [&](const std::vector<Declaration> &list, const char *suffix) {

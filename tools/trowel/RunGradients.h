@@ -20,6 +20,10 @@ Program withSeeds(const Program &program,
 TensorMap takeSeeds(const Program &program, const Batch &batch,
                     TensorMap &arguments);
 
+/// A gradient's name in --in or --out that something else there has, too;
+/// empty if there is none.
+std::string ambiguousName(const Program &program);
+
 /// "d<input>", "d<param>", "d<state>0".
 std::vector<Writable> gradients(const Program &program);
 
