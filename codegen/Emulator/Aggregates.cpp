@@ -1,0 +1,154 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Constants, and taking structs and vectors apart: mostly a matter of which
+// slots a value has.
+#include "codegen/Emulator/Decoder.h"
+#include "codegen/Emulator/Machine.h"
+
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace trowel::emulator {
+
+/// Copies `count` slots from `a` to the result, then the `width` slots of `b`
+/// over those from `immediate` on.
+static Step insert(Thread &thread, const Instruction &at) {
+  uint64_t *to = &thread[at.result];
+  if (at.result != at.a)
+    std::copy_n(&thread[at.a], at.count, to);
+  std::copy_n(&thread[at.b], at.width, to + at.immediate);
+  return Step::Next;
+}
+
+static uint64_t bitsOfAttribute(Attribute value) {
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    return integer.getValue().getZExtValue();
+  return cast<FloatAttr>(value).getValue().bitcastToAPInt().getZExtValue();
+}
+
+static llvm::Error constant(Decoder &decoder, Operation *op) {
+  Attribute value = cast<LLVM::ConstantOp>(op).getValue();
+  std::vector<uint64_t> contents;
+  if (isa<IntegerAttr, FloatAttr>(value))
+    contents.push_back(bitsOfAttribute(value));
+  else if (auto elements = dyn_cast<DenseElementsAttr>(value))
+    for (Attribute element : elements.getValues<Attribute>())
+      contents.push_back(bitsOfAttribute(element));
+  if (contents.size() != slotsOf(op->getResult(0).getType()))
+    return refuse(op, "the emulator has no constants of this kind");
+  decoder.constant(op->getResult(0), contents);
+  return llvm::Error::success();
+}
+
+static llvm::Error zero(Decoder &decoder, Operation *op) {
+  std::vector<uint64_t> contents(slotsOf(op->getResult(0).getType()), 0);
+  decoder.constant(op->getResult(0), contents);
+  return llvm::Error::success();
+}
+
+/// Bits that are a NaN in every format.
+static llvm::Error undefined(Decoder &decoder, Operation *op) {
+  Type type = op->getResult(0).getType();
+  uint64_t pattern = bitsOf(type) ? ~0ull >> (64 - bitsOf(type)) : 0xffffffff;
+  std::vector<uint64_t> contents(slotsOf(type), pattern);
+  decoder.constant(op->getResult(0), contents);
+  return llvm::Error::success();
+}
+
+/// The slots of a member before those of the one at `position`.
+static uint32_t slotsBefore(Type type, ArrayRef<int64_t> position) {
+  uint32_t before = 0;
+  for (int64_t at : position) {
+    if (auto members = dyn_cast<LLVM::LLVMStructType>(type)) {
+      for (Type member : members.getBody().take_front(at))
+        before += slotsOf(member);
+      type = members.getBody()[at];
+    } else {
+      type = cast<LLVM::LLVMArrayType>(type).getElementType();
+      before += at * slotsOf(type);
+    }
+  }
+  return before;
+}
+
+static llvm::Error extractValue(Decoder &decoder, Operation *op) {
+  auto extract = cast<LLVM::ExtractValueOp>(op);
+  Value from = extract.getContainer();
+  decoder.alias(op->getResult(0),
+                decoder.slot(from) +
+                    slotsBefore(from.getType(), extract.getPosition()));
+  return llvm::Error::success();
+}
+
+/// A value that nothing else reads, made in the same block, gives up its slots:
+/// chains of insertions then copy nothing.
+static bool mayReuse(Value aggregate, Operation *op) {
+  Operation *source = aggregate.getDefiningOp();
+  return aggregate.hasOneUse() && source &&
+         isa<LLVM::InsertValueOp, LLVM::InsertElementOp>(source) &&
+         source->getBlock() == op->getBlock();
+}
+
+static void emitInsert(Decoder &decoder, Operation *op, Value aggregate,
+                       Value part, uint32_t before) {
+  if (mayReuse(aggregate, op))
+    decoder.alias(op->getResult(0), decoder.slot(aggregate));
+  Instruction &instruction = decoder.emit(op, insert);
+  instruction.a = decoder.slot(aggregate);
+  instruction.b = decoder.slot(part);
+  instruction.width = slotsOf(part.getType());
+  instruction.immediate = before;
+}
+
+static llvm::Error insertValue(Decoder &decoder, Operation *op) {
+  auto insertion = cast<LLVM::InsertValueOp>(op);
+  emitInsert(
+      decoder, op, insertion.getContainer(), insertion.getValue(),
+      slotsBefore(insertion.getContainer().getType(), insertion.getPosition()));
+  return llvm::Error::success();
+}
+
+static std::optional<uint32_t> constantIndex(Value position, Type vector) {
+  APInt index;
+  if (!matchPattern(position, m_ConstantInt(&index)) ||
+      index.uge(slotsOf(vector)))
+    return std::nullopt;
+  return index.getZExtValue();
+}
+
+static llvm::Error extractElement(Decoder &decoder, Operation *op) {
+  auto extract = cast<LLVM::ExtractElementOp>(op);
+  Value from = extract.getVector();
+  auto index = constantIndex(extract.getPosition(), from.getType());
+  if (!index)
+    return refuse(op, "registers have no addresses: the position must be a "
+                      "constant inside the vector");
+  decoder.alias(op->getResult(0), decoder.slot(from) + *index);
+  return llvm::Error::success();
+}
+
+static llvm::Error insertElement(Decoder &decoder, Operation *op) {
+  auto insertion = cast<LLVM::InsertElementOp>(op);
+  Value into = insertion.getVector();
+  auto index = constantIndex(insertion.getPosition(), into.getType());
+  if (!index)
+    return refuse(op, "registers have no addresses: the position must be a "
+                      "constant inside the vector");
+  emitInsert(decoder, op, into, insertion.getValue(), *index);
+  return llvm::Error::success();
+}
+
+void addAggregates(Table &table) {
+  table["llvm.mlir.constant"] = constant;
+  table["llvm.mlir.zero"] = zero;
+  table["llvm.mlir.undef"] = undefined;
+  table["llvm.mlir.poison"] = undefined;
+  table["llvm.extractvalue"] = extractValue;
+  table["llvm.insertvalue"] = insertValue;
+  table["llvm.extractelement"] = extractElement;
+  table["llvm.insertelement"] = insertElement;
+}
+
+} // namespace trowel::emulator

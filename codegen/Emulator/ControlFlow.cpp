@@ -1,0 +1,129 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Branches. The values they pass are moved all at once.
+#include "codegen/Emulator/Decoder.h"
+#include "codegen/Emulator/Machine.h"
+
+using namespace mlir;
+
+namespace trowel::emulator {
+
+namespace {
+
+struct Move {
+  Slot from, to;
+  uint32_t count;
+};
+
+struct Edge {
+  uint32_t block = 0, target = 0;
+  std::vector<Move> moves;
+};
+
+/// The ways on; the last one is taken if no case fits.
+struct Branch : Details {
+  std::vector<Edge> edges;
+  std::vector<uint64_t> cases;
+};
+
+} // namespace
+
+static Step follow(Thread &thread, const Edge &edge) {
+  thread_local std::vector<uint64_t> held;
+  held.clear();
+  for (const Move &move : edge.moves)
+    held.insert(held.end(), &thread[move.from],
+                &thread[move.from] + move.count);
+  const uint64_t *next = held.data();
+  for (const Move &move : edge.moves) {
+    std::copy_n(next, move.count, &thread[move.to]);
+    next += move.count;
+  }
+  thread.pc = edge.target;
+  return Step::Jump;
+}
+
+static Step branch(Thread &thread, const Instruction &at) {
+  return follow(thread, at.as<Branch>().edges.back());
+}
+
+static Step branchByCase(Thread &thread, const Instruction &at) {
+  const Branch &branch = at.as<Branch>();
+  for (size_t i = 0; i < branch.cases.size(); ++i)
+    if (branch.cases[i] == thread[at.a])
+      return follow(thread, branch.edges[i]);
+  return follow(thread, branch.edges.back());
+}
+
+static Step leave(Thread &, const Instruction &) { return Step::Exit; }
+
+static Step unreachable(Thread &thread, const Instruction &at) {
+  return thread.fail(at, Problem::Value, "is reached");
+}
+
+static void addEdge(Decoder &decoder, Branch *branch, Block *block,
+                    ValueRange passed) {
+  size_t number = branch->edges.size();
+  Edge &edge = branch->edges.emplace_back();
+  edge.block = decoder.blockNumber(block);
+  for (auto [from, to] : llvm::zip(passed, block->getArguments()))
+    edge.moves.push_back(
+        {decoder.slot(from), decoder.slot(to), slotsOf(to.getType())});
+  decoder.whenPlaced([&decoder, branch, number] {
+    Edge &edge = branch->edges[number];
+    edge.target = decoder.blockStart(edge.block);
+  });
+}
+
+static Branch *emitBranch(Decoder &decoder, Operation *op, Handler run) {
+  auto details = std::make_unique<Branch>();
+  Branch *branch = details.get();
+  decoder.emit(op, run).details = std::move(details);
+  return branch;
+}
+
+static llvm::Error always(Decoder &decoder, Operation *op) {
+  auto jump = cast<LLVM::BrOp>(op);
+  addEdge(decoder, emitBranch(decoder, op, branch), jump.getDest(),
+          jump.getDestOperands());
+  return llvm::Error::success();
+}
+
+static llvm::Error conditional(Decoder &decoder, Operation *op) {
+  auto jump = cast<LLVM::CondBrOp>(op);
+  Branch *details = emitBranch(decoder, op, branchByCase);
+  details->cases.push_back(1);
+  addEdge(decoder, details, jump.getTrueDest(), jump.getTrueDestOperands());
+  addEdge(decoder, details, jump.getFalseDest(), jump.getFalseDestOperands());
+  return llvm::Error::success();
+}
+
+static llvm::Error selection(Decoder &decoder, Operation *op) {
+  auto jump = cast<LLVM::SwitchOp>(op);
+  Branch *details = emitBranch(decoder, op, branchByCase);
+  if (auto cases = jump.getCaseValues())
+    for (APInt value : cases->getValues<APInt>())
+      details->cases.push_back(value.getZExtValue());
+  for (auto [number, block] : llvm::enumerate(jump.getCaseDestinations()))
+    addEdge(decoder, details, block, jump.getCaseOperands(number));
+  addEdge(decoder, details, jump.getDefaultDestination(),
+          jump.getDefaultOperands());
+  return llvm::Error::success();
+}
+
+template <Handler run>
+static llvm::Error plain(Decoder &decoder, Operation *op) {
+  decoder.emit(op, run);
+  return llvm::Error::success();
+}
+
+void addControlFlow(Table &table) {
+  table["llvm.br"] = always;
+  table["llvm.cond_br"] = conditional;
+  table["llvm.switch"] = selection;
+  table["llvm.return"] = plain<leave>;
+  table["llvm.unreachable"] = plain<unreachable>;
+}
+
+} // namespace trowel::emulator

@@ -1,0 +1,215 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "codegen/Emulator/Decoder.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace trowel::emulator {
+
+static std::string place(Location location) {
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    return fused.getLocations().empty() ? "an unknown place"
+                                        : place(fused.getLocations().front());
+  if (auto named = dyn_cast<NameLoc>(location))
+    return place(named.getChildLoc());
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return place(call.getCallee());
+  if (auto file = dyn_cast<FileLineColLoc>(location))
+    return llvm::formatv("{0}:{1}", file.getFilename().getValue(),
+                         file.getLine());
+  return "an unknown place";
+}
+
+static std::string nameAndPlace(Operation *op) {
+  std::string name = op->getName().getStringRef().str();
+  if (auto call = dyn_cast<LLVM::CallIntrinsicOp>(op))
+    name = call.getIntrin().str();
+  return name + " at " + place(op->getLoc());
+}
+
+std::string Instruction::name() const { return nameAndPlace(op); }
+
+llvm::Error refuse(Operation *op, const llvm::Twine &reason) {
+  return llvm::createStringError(nameAndPlace(op) + ": " + reason);
+}
+
+Type elementOf(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? vector.getElementType() : type;
+}
+
+unsigned bitsOf(Type type) {
+  type = elementOf(type);
+  if (isa<LLVM::LLVMPointerType>(type))
+    return 64;
+  return type.isIntOrFloat() ? type.getIntOrFloatBitWidth() : 0;
+}
+
+uint32_t slotsOf(Type type) {
+  if (auto vector = dyn_cast<VectorType>(type))
+    return vector.getRank() == 1 && !vector.isScalable()
+               ? vector.getNumElements()
+               : 0;
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    return array.getNumElements() * slotsOf(array.getElementType());
+  if (auto members = dyn_cast<LLVM::LLVMStructType>(type)) {
+    uint32_t total = 0;
+    for (Type member : members.getBody())
+      total += slotsOf(member);
+    return total;
+  }
+  unsigned bits = bitsOf(type);
+  return bits >= 1 && bits <= 64 ? 1 : 0;
+}
+
+unsigned spaceOf(Type type) {
+  return cast<LLVM::LLVMPointerType>(type).getAddressSpace();
+}
+
+uint64_t alignmentOf(Type type) {
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    return alignmentOf(array.getElementType());
+  return llvm::PowerOf2Ceil(std::max<uint64_t>(sizeOf(type), 1));
+}
+
+uint64_t sizeOf(Type type) {
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    return array.getNumElements() * sizeOf(array.getElementType());
+  if (auto vector = dyn_cast<VectorType>(type))
+    return vector.getNumElements() * sizeOf(vector.getElementType());
+  if (auto pointer = dyn_cast<LLVM::LLVMPointerType>(type))
+    return pointer.getAddressSpace() == 3 || pointer.getAddressSpace() == 7 ? 4
+                                                                            : 8;
+  return bitsOf(type) / 8;
+}
+
+llvm::Expected<SharedLayout> layOutShared(Operation *module) {
+  SharedLayout layout;
+  std::vector<LLVM::GlobalOp> dynamic;
+  for (Operation &op : module->getRegion(0).front()) {
+    auto global = dyn_cast<LLVM::GlobalOp>(op);
+    if (!global)
+      continue;
+    if (global.getAddrSpace() != 3)
+      return refuse(global, "variables outside of shared memory do not run");
+    uint64_t size = sizeOf(global.getGlobalType());
+    if (size == 0) {
+      dynamic.push_back(global);
+      continue;
+    }
+    uint64_t alignment =
+        global.getAlignment().value_or(alignmentOf(global.getGlobalType()));
+    layout.staticEnd = llvm::alignTo(layout.staticEnd, alignment);
+    layout.addresses[global.getSymName()] = layout.staticEnd;
+    layout.staticEnd += size;
+  }
+  // All variables of no size are names of the dynamic part.
+  for (LLVM::GlobalOp global : dynamic)
+    layout.staticEnd =
+        llvm::alignTo(layout.staticEnd, global.getAlignment().value_or(16));
+  for (LLVM::GlobalOp global : dynamic)
+    layout.addresses[global.getSymName()] = layout.staticEnd;
+  return layout;
+}
+
+Slot Decoder::allocate(uint32_t count) {
+  Slot first = program.frame.size();
+  program.frame.resize(first + count, 0);
+  return first;
+}
+
+Slot Decoder::constant(uint64_t contents) {
+  Slot first = allocate(1);
+  program.frame[first] = contents;
+  return first;
+}
+
+void Decoder::constant(Value value, llvm::ArrayRef<uint64_t> contents) {
+  slots[value] = allocate(contents.size());
+  llvm::copy(contents, program.frame.begin() + slots[value]);
+}
+
+Instruction &Decoder::emit(Operation *op, Handler run) {
+  Instruction &instruction = program.code.emplace_back();
+  instruction.run = run;
+  instruction.op = op;
+  instruction.index = program.code.size() - 1;
+  Slot *named[] = {&instruction.a, &instruction.b, &instruction.c};
+  for (auto [number, operand] : llvm::enumerate(op->getOperands())) {
+    if (number < 3)
+      *named[number] = slot(operand);
+  }
+  if (op->getNumResults() == 1) {
+    Type type = op->getResult(0).getType();
+    instruction.result = slot(op->getResult(0));
+    instruction.count = slotsOf(type);
+    instruction.width = bitsOf(type);
+  }
+  return instruction;
+}
+
+void Decoder::allocateResults(Operation &op) {
+  for (Value result : op.getResults())
+    slots[result] = allocate(slotsOf(result.getType()));
+}
+
+llvm::Error Decoder::decodeBlock(Block &block) {
+  starts[numbers[&block]] = program.code.size();
+  for (Operation &op : block) {
+    auto known = operations().find(op.getName().getStringRef());
+    if (known == operations().end())
+      return refuse(&op, "the emulator does not know this operation");
+    for (Type type : op.getResultTypes())
+      if (slotsOf(type) == 0)
+        return refuse(&op, "the emulator has no values of its type");
+    allocateResults(op);
+    if (llvm::Error error = known->second(*this, &op))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
+  for (Block &block : kernel.getBody()) {
+    numbers[&block] = numbers.size();
+    for (Value argument : block.getArguments()) {
+      if (slotsOf(argument.getType()) == 0)
+        return refuse(kernel, "the emulator has no values of an argument's "
+                              "type");
+      slots[argument] = allocate(slotsOf(argument.getType()));
+    }
+  }
+  starts.resize(numbers.size());
+  for (Value argument : kernel.getArguments())
+    program.arguments.push_back(range(argument));
+  // Definitions come before their uses.
+  for (Block *block : getBlocksSortedByDominance(kernel.getBody()))
+    if (llvm::Error error = decodeBlock(*block))
+      return error;
+  for (auto &fix : fixes)
+    fix();
+  return std::move(program);
+}
+
+const Table &operations() {
+  static const Table table = [] {
+    Table table;
+    addAggregates(table);
+    addBarriers(table);
+    addControlFlow(table);
+    addFloats(table);
+    addIntegers(table);
+    addLoadsAndStores(table);
+    addSpecialRegisters(table);
+    addWarpOperations(table);
+    return table;
+  }();
+  return table;
+}
+
+} // namespace trowel::emulator

@@ -1,0 +1,110 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "codegen/Emulator/Emulator.h"
+
+#include "codegen/Emulator/Decoder.h"
+#include "codegen/Emulator/Machine.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace trowel::emulator {
+
+char Failure::ID;
+
+/// Decoded once, run many times.
+struct Kernels {
+  std::map<std::string, Program> programs;
+};
+
+Emulator::Emulator(Operation *module, Options options)
+    : module(module), options(options), kernels(std::make_unique<Kernels>()) {}
+
+Emulator::~Emulator() = default;
+
+static llvm::Error unusable(const llvm::Twine &text) {
+  return llvm::make_error<Failure>(Problem::Argument, text.str());
+}
+
+static llvm::Expected<const Program *> decoded(Kernels &kernels,
+                                               Operation *module,
+                                               const SharedLayout &shared,
+                                               llvm::StringRef name) {
+  auto known = kernels.programs.find(name.str());
+  if (known != kernels.programs.end())
+    return &known->second;
+  auto kernel = dyn_cast_or_null<LLVM::LLVMFuncOp>(
+      SymbolTable::lookupSymbolIn(module, name));
+  if (!kernel || kernel.isExternal())
+    return unusable("there is no kernel '" + name + "'");
+  llvm::Expected<Program> program = Decoder(shared).decode(kernel);
+  if (!program)
+    return program.takeError();
+  return &kernels.programs.emplace(name.str(), std::move(*program))
+              .first->second;
+}
+
+/// Puts the arguments into a thread's first frame; buffers become regions.
+static llvm::Error place(const Program &program,
+                         llvm::ArrayRef<Argument> arguments,
+                         std::vector<uint64_t> &frame,
+                         std::vector<Region> &global) {
+  if (arguments.size() != program.arguments.size())
+    return unusable(
+        llvm::formatv("the kernel takes {0} arguments, {1} are given",
+                      program.arguments.size(), arguments.size()));
+  for (auto [range, argument] : llvm::zip(program.arguments, arguments)) {
+    if (range.count != 1)
+      return unusable("a kernel takes scalars and pointers only");
+    if (auto *scalar = std::get_if<uint64_t>(&argument)) {
+      frame[range.first] = *scalar;
+      continue;
+    }
+    Buffer &buffer = *std::get<Buffer *>(argument);
+    global.emplace_back(buffer.bytes.data(), buffer.written.data(),
+                        buffer.bytes.size());
+    frame[range.first] = global.size() << address::bufferShift;
+  }
+  return llvm::Error::success();
+}
+
+/// The limits of compute capability 9.0.
+static llvm::Error check(const Shape &shape, uint64_t sharedBytes) {
+  if (shape.block.count() == 0 || shape.block.count() > 1024)
+    return unusable("a CTA has 1 to 1024 threads");
+  if (shape.block.count() % warpSize)
+    return unusable("the emulator runs whole warps only");
+  if (shape.grid.count() == 0)
+    return unusable("the grid has no CTA");
+  if (sharedBytes > 227 * 1024)
+    return unusable(llvm::formatv(
+        "{0} bytes of shared memory; a CTA has at most 232448", sharedBytes));
+  return llvm::Error::success();
+}
+
+llvm::Expected<Counters> Emulator::launch(llvm::StringRef name,
+                                          const Shape &shape,
+                                          llvm::ArrayRef<Argument> arguments) {
+  llvm::Expected<SharedLayout> layout = layOutShared(module);
+  if (!layout)
+    return layout.takeError();
+  auto program = decoded(*kernels, module, *layout, name);
+  if (!program)
+    return program.takeError();
+  uint64_t sharedBytes =
+      layout->staticEnd - address::firstShared + shape.dynamicShared;
+  if (llvm::Error error = check(shape, sharedBytes))
+    return error;
+  std::vector<uint64_t> frame = (*program)->frame;
+  std::vector<Region> global;
+  if (llvm::Error error = place(**program, arguments, frame, global))
+    return error;
+  Machine machine(**program, shape, options, sharedBytes, global);
+  if (llvm::Error error = machine.run(frame))
+    return error;
+  return machine.count();
+}
+
+} // namespace trowel::emulator

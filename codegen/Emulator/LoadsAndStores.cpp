@@ -1,0 +1,190 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Loads, stores and addresses (PTX ISA 9.7.9, `ld` and `st`). An address
+// is a multiple of the bytes that are accessed.
+#include "codegen/Emulator/Decoder.h"
+#include "codegen/Emulator/Machine.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace trowel::emulator {
+
+constexpr uint32_t widest = 16; // bytes of one access
+
+static Step load(Thread &thread, const Instruction &at) {
+  uint8_t bytes[widest];
+  uint32_t each = at.width / 8;
+  Step step = thread.machine->load(thread, at, at.immediate, thread[at.a],
+                                   bytes, at.count * each);
+  if (step != Step::Next)
+    return step;
+  for (uint32_t i = 0; i < at.count; ++i) {
+    thread[at.result + i] = 0;
+    std::memcpy(&thread[at.result + i], bytes + i * each, each);
+  }
+  return Step::Next;
+}
+
+static Step store(Thread &thread, const Instruction &at) {
+  uint8_t bytes[widest];
+  uint32_t each = at.width / 8;
+  for (uint32_t i = 0; i < at.count; ++i)
+    std::memcpy(bytes + i * each, &thread[at.a + i], each);
+  return thread.machine->store(thread, at, at.immediate, thread[at.b], bytes,
+                               at.count * each);
+}
+
+/// Why values of this type are not accessed at once, or nothing.
+static const char *inMemory(Type type, Type pointer) {
+  uint64_t size = sizeOf(type);
+  if (!isa<VectorType>(type) && slotsOf(type) != 1)
+    return "loads and stores are of scalars and vectors";
+  if (bitsOf(type) % 8 || size == 0 || size > widest ||
+      !llvm::isPowerOf2_64(size) || isa<LLVM::LLVMPointerType>(type))
+    return "an access is of 1, 2, 4, 8 or 16 bytes";
+  unsigned space = spaceOf(pointer);
+  if (space != 0 && space != 1 && space != 3)
+    return "the emulator has no memory in this address space";
+  return nullptr;
+}
+
+static llvm::Error decodeAccess(Decoder &decoder, Operation *op, Handler run,
+                                Type type, Type pointer) {
+  if (const char *reason = inMemory(type, pointer))
+    return refuse(op, reason);
+  Instruction &instruction = decoder.emit(op, run);
+  instruction.count = slotsOf(type);
+  instruction.width = bitsOf(type);
+  instruction.immediate = spaceOf(pointer);
+  return llvm::Error::success();
+}
+
+static llvm::Error decodeLoad(Decoder &decoder, Operation *op) {
+  auto access = cast<LLVM::LoadOp>(op);
+  if (access.getOrdering() != LLVM::AtomicOrdering::not_atomic)
+    return refuse(op, "atomic loads do not run");
+  return decodeAccess(decoder, op, load, access.getType(),
+                      access.getAddr().getType());
+}
+
+static llvm::Error decodeStore(Decoder &decoder, Operation *op) {
+  auto access = cast<LLVM::StoreOp>(op);
+  if (access.getOrdering() != LLVM::AtomicOrdering::not_atomic)
+    return refuse(op, "atomic stores do not run");
+  return decodeAccess(decoder, op, store, access.getValue().getType(),
+                      access.getAddr().getType());
+}
+
+namespace {
+
+/// base + offset + the sum of index times stride.
+struct Offsets : Details {
+  struct Term {
+    Slot index;
+    unsigned bits;
+    uint64_t stride;
+  };
+  std::vector<Term> terms;
+};
+
+} // namespace
+
+static Step addOffsets(Thread &thread, const Instruction &at) {
+  uint64_t sum = thread[at.a] + at.immediate;
+  for (const Offsets::Term &term : at.as<Offsets>().terms)
+    sum += llvm::SignExtend64(thread[term.index], term.bits) * term.stride;
+  // Addresses of shared memory have 32 bits.
+  thread[at.result] = at.width == 32 ? uint32_t(sum) : sum;
+  return Step::Next;
+}
+
+static llvm::Error decodeAddress(Decoder &decoder, Operation *op) {
+  auto address = cast<LLVM::GEPOp>(op);
+  if (!isa<LLVM::LLVMPointerType>(address.getType()))
+    return refuse(op, "the emulator has no vectors of addresses");
+  auto details = std::make_unique<Offsets>();
+  int64_t fixed = 0;
+  Type type = address.getElemType();
+  for (auto [number, index] : llvm::enumerate(address.getIndices())) {
+    if (number > 0) {
+      auto array = dyn_cast<LLVM::LLVMArrayType>(type);
+      if (!array)
+        return refuse(op, "only arrays are indexed");
+      type = array.getElementType();
+    }
+    uint64_t stride = sizeOf(type);
+    if (stride == 0)
+      return refuse(op, "the emulator does not know the size of the elements");
+    if (auto known = dyn_cast<IntegerAttr>(index))
+      fixed += known.getInt() * int64_t(stride);
+    else
+      details->terms.push_back({decoder.slot(cast<Value>(index)),
+                                bitsOf(cast<Value>(index).getType()), stride});
+  }
+  Instruction &instruction = decoder.emit(op, addOffsets);
+  instruction.immediate = fixed;
+  instruction.details = std::move(details);
+  if (spaceOf(address.getType()) == 3)
+    instruction.width = 32;
+  return llvm::Error::success();
+}
+
+static llvm::Error addressOf(Decoder &decoder, Operation *op) {
+  auto symbol = cast<LLVM::AddressOfOp>(op);
+  auto known = decoder.sharedLayout().addresses.find(symbol.getGlobalName());
+  if (known == decoder.sharedLayout().addresses.end())
+    return refuse(op, "there is no such variable in shared memory");
+  decoder.constant(op->getResult(0), known->second);
+  return llvm::Error::success();
+}
+
+/// From shared memory to generic addresses and back.
+static Step toGeneric(Thread &thread, const Instruction &at) {
+  thread[at.result] = thread[at.a] | address::sharedWindow;
+  return Step::Next;
+}
+
+static Step toShared(Thread &thread, const Instruction &at) {
+  if (!(thread[at.a] & address::sharedWindow))
+    return thread.fail(at, Problem::Address,
+                       "the address is not one of shared memory");
+  thread[at.result] = thread[at.a] & ~address::sharedWindow;
+  return Step::Next;
+}
+
+static Step toGlobal(Thread &thread, const Instruction &at) {
+  if (thread[at.a] & address::sharedWindow)
+    return thread.fail(at, Problem::Address,
+                       "the address is not one of global memory");
+  thread[at.result] = thread[at.a];
+  return Step::Next;
+}
+
+static llvm::Error castSpace(Decoder &decoder, Operation *op) {
+  unsigned from = spaceOf(op->getOperand(0).getType());
+  unsigned to = spaceOf(op->getResult(0).getType());
+  if (from == 3 && to == 0)
+    decoder.emit(op, toGeneric);
+  else if (from == 0 && to == 3)
+    decoder.emit(op, toShared);
+  else if (from == 0 && to == 1)
+    decoder.emit(op, toGlobal);
+  else if (from == to || (from == 1 && to == 0))
+    decoder.alias(op->getResult(0), decoder.slot(op->getOperand(0)));
+  else
+    return refuse(op, "the emulator has no such conversion of addresses");
+  return llvm::Error::success();
+}
+
+void addLoadsAndStores(Table &table) {
+  table["llvm.load"] = decodeLoad;
+  table["llvm.store"] = decodeStore;
+  table["llvm.getelementptr"] = decodeAddress;
+  table["llvm.mlir.addressof"] = addressOf;
+  table["llvm.addrspacecast"] = castSpace;
+}
+
+} // namespace trowel::emulator

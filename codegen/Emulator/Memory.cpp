@@ -1,0 +1,85 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Happens-before race detection by vector clocks, with one epoch for a lone
+// reader and a list for several (Flanagan and Freund 2009).
+#include "codegen/Emulator/Memory.h"
+
+#include <cstring>
+
+namespace trowel::emulator {
+
+std::optional<size_t> Region::firstUnwritten(size_t offset,
+                                             size_t count) const {
+  const void *hole = std::memchr(written + offset, 0, count);
+  if (!hole)
+    return std::nullopt;
+  return static_cast<const uint8_t *>(hole) - written;
+}
+
+void Region::markWritten(size_t offset, size_t count) {
+  std::memset(written + offset, 1, count);
+}
+
+Region::Cell &Region::cell(size_t offset) {
+  Page &page = pages[offset / pageBytes];
+  if (page.empty())
+    page.resize(pageBytes / granule);
+  return page[offset % pageBytes / granule];
+}
+
+/// Whether `before` happened before `access`.
+static bool precedes(const Trace &before, const Access &access) {
+  return before.thread >= access.firstThread &&
+         access.seen[before.thread - access.firstThread] >= before.tick;
+}
+
+static void addReader(std::vector<Trace> &readers, const Access &access) {
+  for (Trace &reader : readers)
+    if (reader.thread == access.by.thread) {
+      reader = access.by;
+      return;
+    }
+  readers.push_back(access.by);
+}
+
+std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
+  if (cell.write.exists())
+    if (!precedes(cell.write, access))
+      return Conflict{true, cell.write, 0};
+  if (access.kind == Kind::Read) {
+    if (cell.readers)
+      addReader(*cell.readers, access);
+    else if (!cell.read.exists() || precedes(cell.read, access))
+      cell.read = access.by;
+    else
+      cell.readers = std::make_unique<std::vector<Trace>>(
+          std::vector<Trace>{cell.read, access.by});
+    return std::nullopt;
+  }
+  if (cell.readers) {
+    for (const Trace &reader : *cell.readers)
+      if (!precedes(reader, access))
+        return Conflict{false, reader, 0};
+  } else if (cell.read.exists()) {
+    if (!precedes(cell.read, access))
+      return Conflict{false, cell.read, 0};
+  }
+  cell.readers.reset();
+  cell.read = Trace();
+  cell.write = access.by;
+  return std::nullopt;
+}
+
+std::optional<Conflict> Region::note(size_t offset, size_t count,
+                                     const Access &access) {
+  for (size_t at = offset / granule * granule; at < offset + count;
+       at += granule)
+    if (auto conflict = note(cell(at), access)) {
+      conflict->offset = at;
+      return conflict;
+    }
+  return std::nullopt;
+}
+
+} // namespace trowel::emulator

@@ -1,0 +1,82 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Kernels in the form in which they run: flat arrays of instructions over
+// numbered slots.
+#ifndef TROWEL_CODEGEN_EMULATOR_PROGRAM_H
+#define TROWEL_CODEGEN_EMULATOR_PROGRAM_H
+
+#include "mlir/IR/Operation.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace trowel::emulator {
+
+struct Thread;
+struct Instruction;
+
+/// What a thread does after an instruction.
+enum class Step {
+  Next,  // goes on behind it
+  Jump,  // `pc` was set
+  Sleep, // goes on behind it once another thread wakes it
+  Exit,
+  Failed, // the launch ends with the error that was reported
+};
+
+using Handler = Step (*)(Thread &, const Instruction &);
+
+/// A scalar, each element of a vector and each member of a struct has one slot
+/// of 64 bits; what is narrower is extended with zeros.
+using Slot = uint32_t;
+
+struct SlotRange {
+  Slot first;
+  uint32_t count;
+};
+
+/// What an instruction family needs to know about one instruction beyond the
+/// fields below.
+struct Details {
+  virtual ~Details() = default;
+};
+
+struct Instruction {
+  Handler run = nullptr;
+  Slot result = 0;
+  Slot a = 0, b = 0, c = 0;
+  uint32_t count = 1; // components
+  uint32_t width = 0; // bits of a component
+  int64_t immediate = 0;
+  std::unique_ptr<Details> details;
+  mlir::Operation *op = nullptr;
+  uint32_t index = 0;
+
+  template <typename T> const T &as() const {
+    return static_cast<const T &>(*details);
+  }
+  /// "llvm.load at kernel.mlir:12".
+  std::string name() const;
+};
+
+/// One kernel.
+struct Program {
+  std::vector<Instruction> code;
+  /// The slots of a thread at its start: constants are there already.
+  std::vector<uint64_t> frame;
+  std::vector<SlotRange> arguments;
+};
+
+/// Pointers to shared memory are offsets from the start of its window; generic
+/// addresses have it at `sharedWindow` (PTX ISA 5.1.7).
+namespace address {
+constexpr uint64_t firstShared = 1024; // below it lies what the system uses
+constexpr uint64_t sharedWindow = 1ull << 60;
+constexpr unsigned bufferShift = 36; // global memory, by buffer
+} // namespace address
+
+} // namespace trowel::emulator
+
+#endif // TROWEL_CODEGEN_EMULATOR_PROGRAM_H

@@ -1,0 +1,580 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Small kernels on the emulator: right ones compute what they should under
+// every schedule, and each bug planted in one is found and named.
+#include "codegen/Emulator/Emulator.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Parser/Parser.h"
+#include "gtest/gtest.h"
+
+using namespace trowel::emulator;
+
+namespace {
+
+constexpr uint64_t seeds = 8;
+
+struct Outcome {
+  std::optional<Problem> problem; // none: it ran to its end
+  std::string text;
+  Counters counters;
+};
+
+class EmulatorTest : public ::testing::Test {
+protected:
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+
+  EmulatorTest() {
+    context.loadDialect<mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect>();
+  }
+
+  void parse(const std::string &text) {
+    module = mlir::parseSourceString<mlir::ModuleOp>(text, &context, "k.mlir");
+    ASSERT_TRUE(module);
+  }
+
+  /// A kernel @k whose arguments are buffers; %tid and some constants are there
+  /// before `body`.
+  void kernel(const std::string &arguments, const std::string &body,
+              const std::string &globals = "") {
+    parse(globals + "\nllvm.func @k(" + arguments +
+          ") attributes {nvvm.kernel} {\n"
+          "  %tid = nvvm.read.ptx.sreg.tid.x : i32\n"
+          "  %c0 = llvm.mlir.constant(0 : i32) : i32\n"
+          "  %c1 = llvm.mlir.constant(1 : i32) : i32\n"
+          "  %c2 = llvm.mlir.constant(2 : i32) : i32\n"
+          "  %c32 = llvm.mlir.constant(32 : i32) : i32\n"
+          "  %c64 = llvm.mlir.constant(64 : i32) : i32\n"
+          "  %all = llvm.mlir.constant(-1 : i32) : i32\n" +
+          body + "\n  llvm.return\n}\n");
+  }
+
+  Outcome run(const Shape &shape, llvm::ArrayRef<Argument> arguments,
+              Options options = {}) {
+    Emulator emulator(*module, options);
+    llvm::Expected<Counters> counters = emulator.launch("k", shape, arguments);
+    Outcome outcome;
+    if (counters) {
+      outcome.counters = *counters;
+      return outcome;
+    }
+    llvm::handleAllErrors(
+        counters.takeError(),
+        [&](const Failure &failure) {
+          outcome.problem = failure.problem;
+          outcome.text = failure.text;
+        },
+        [&](const llvm::ErrorInfoBase &other) {
+          ADD_FAILURE() << other.message();
+        });
+    return outcome;
+  }
+
+  /// The kernel must fail this way under every schedule, and say all of these.
+  void fails(Problem problem, const Shape &shape,
+             llvm::ArrayRef<Argument> arguments,
+             std::initializer_list<const char *> says) {
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
+      Options options;
+      options.seed = seed;
+      options.limit = 1 << 20;
+      Outcome outcome = run(shape, arguments, options);
+      ASSERT_TRUE(outcome.problem) << "seed " << seed;
+      EXPECT_EQ(*outcome.problem, problem) << outcome.text;
+      for (const char *part : says)
+        EXPECT_NE(outcome.text.find(part), std::string::npos) << outcome.text;
+    }
+  }
+};
+
+Shape threads(uint32_t block, uint32_t grid = 1) {
+  Shape shape;
+  shape.block.x = block;
+  shape.grid.x = grid;
+  return shape;
+}
+
+const char *shared = "llvm.mlir.global internal @s() {addr_space = 3 : i32, "
+                     "alignment = 16 : i64} : !llvm.array<256 x i32>";
+
+/// Every thread leaves its number in shared memory and takes its neighbour's.
+std::string exchange(const std::string &between) {
+  return R"(
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %mine = llvm.getelementptr %s[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  llvm.store %tid, %mine : i32, !llvm.ptr<3>
+)" + between +
+         R"(
+  %n = llvm.xor %tid, %c32 : i32
+  %other = llvm.getelementptr %s[%n] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %v = llvm.load %other : !llvm.ptr<3> -> i32
+  %o = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  llvm.store %v, %o : i32, !llvm.ptr<1>
+)";
+}
+
+TEST_F(EmulatorTest, SumsInATree) {
+  parse(std::string(shared) + R"(
+llvm.func @k(%in: !llvm.ptr<1>, %out: !llvm.ptr<1>) attributes {nvvm.kernel} {
+  %tid = nvvm.read.ptx.sreg.tid.x : i32
+  %cta = nvvm.read.ptx.sreg.ctaid.x : i32
+  %ntid = nvvm.read.ptx.sreg.ntid.x : i32
+  %c0 = llvm.mlir.constant(0 : i32) : i32
+  %c1 = llvm.mlir.constant(1 : i32) : i32
+  %base = llvm.mul %cta, %ntid : i32
+  %i = llvm.add %base, %tid : i32
+  %p = llvm.getelementptr %in[%i] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, f32
+  %x = llvm.load %p : !llvm.ptr<1> -> f32
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %mine = llvm.getelementptr %s[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, f32
+  llvm.store %x, %mine : f32, !llvm.ptr<3>
+  nvvm.barrier0
+  %half = llvm.lshr %ntid, %c1 : i32
+  llvm.br ^head(%half : i32)
+^head(%d: i32):
+  %more = llvm.icmp "ugt" %d, %c0 : i32
+  llvm.cond_br %more, ^body, ^done
+^body:
+  %active = llvm.icmp "ult" %tid, %d : i32
+  llvm.cond_br %active, ^add, ^join
+^add:
+  %j = llvm.add %tid, %d : i32
+  %q = llvm.getelementptr %s[%j] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, f32
+  %a = llvm.load %mine : !llvm.ptr<3> -> f32
+  %b = llvm.load %q : !llvm.ptr<3> -> f32
+  %sum = llvm.fadd %a, %b : f32
+  llvm.store %sum, %mine : f32, !llvm.ptr<3>
+  llvm.br ^join
+^join:
+  nvvm.barrier0
+  %next = llvm.lshr %d, %c1 : i32
+  llvm.br ^head(%next : i32)
+^done:
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^write, ^end
+^write:
+  %total = llvm.load %s : !llvm.ptr<3> -> f32
+  %o = llvm.getelementptr %out[%cta] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, f32
+  llvm.store %total, %o : f32, !llvm.ptr<1>
+  llvm.br ^end
+^end:
+  llvm.return
+})");
+  std::vector<float> values(3 * 128);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Buffer in(values), out(3 * sizeof(float));
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(128, 3), {&in, &out}, options);
+    ASSERT_FALSE(outcome.problem) << outcome.text;
+    EXPECT_EQ(out.as<float>(), (std::vector<float>{8128, 24512, 40896}));
+    EXPECT_EQ(outcome.counters.globalRead, 3 * 128 * 4u);
+    EXPECT_EQ(outcome.counters.globalWritten, 3 * 4u);
+    // A store each, then 64 + 32 + ... + 1 sums of two, and three totals.
+    EXPECT_EQ(outcome.counters.sharedWritten, 3 * (128 + 127) * 4u);
+    EXPECT_EQ(outcome.counters.sharedRead, 3 * (2 * 127 + 1) * 4u);
+    EXPECT_EQ(outcome.counters.executed["nvvm.barrier0"], 3 * 128 * 8u);
+  }
+}
+
+TEST_F(EmulatorTest, ExchangesBehindABarrier) {
+  kernel("%out: !llvm.ptr<1>", exchange("nvvm.barrier0"), shared);
+  Buffer out(64 * 4);
+  Outcome outcome = run(threads(64), {&out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  for (int i = 0; i < 64; ++i)
+    EXPECT_EQ(out.as<int>()[i], i ^ 32);
+}
+
+TEST_F(EmulatorTest, FindsAMissingBarrier) {
+  kernel("%out: !llvm.ptr<1>", exchange(""), shared);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Buffer out(64 * 4);
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {&out}, options);
+    ASSERT_TRUE(outcome.problem) << "seed " << seed;
+    // Who is first decides which of the two it is.
+    EXPECT_TRUE(*outcome.problem == Problem::Race ||
+                *outcome.problem == Problem::Unwritten)
+        << outcome.text;
+  }
+}
+
+TEST_F(EmulatorTest, ABarrierOfAWarpDoesNotOrderOtherWarps) {
+  kernel("%out: !llvm.ptr<1>", exchange("nvvm.bar.warp.sync %all : i32"),
+         shared);
+  Buffer out(64 * 4);
+  EXPECT_TRUE(run(threads(64), {&out}).problem);
+}
+
+/// Lanes take a word from their neighbours behind a barrier of their warp.
+std::string exchangeInAWarp(const std::string &after) {
+  return R"(
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %mine = llvm.getelementptr %s[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  llvm.store %tid, %mine : i32, !llvm.ptr<3>
+  nvvm.bar.warp.sync %all : i32
+  %n = llvm.xor %tid, %c1 : i32
+  %other = llvm.getelementptr %s[%n] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %v = llvm.load %other : !llvm.ptr<3> -> i32
+)" + after;
+}
+
+TEST_F(EmulatorTest, ABarrierOfAWarpOrdersItsLanes) {
+  kernel("", exchangeInAWarp(""), shared);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {}, options);
+    EXPECT_FALSE(outcome.problem) << outcome.text;
+  }
+}
+
+TEST_F(EmulatorTest, FindsAWriteBehindTheBarrierOfAWarp) {
+  kernel("", exchangeInAWarp("llvm.store %tid, %mine : i32, !llvm.ptr<3>"),
+         shared);
+  fails(Problem::Race, threads(32), {}, {"race: "});
+}
+
+/// Every lane writes the same word, then reads it.
+const char *sameWord = R"(
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  llvm.store %c0, %s : i32, !llvm.ptr<3>
+  %v = llvm.load %s : !llvm.ptr<3> -> i32
+)";
+
+TEST_F(EmulatorTest, NamesBothPartiesOfARace) {
+  kernel("", sameWord, shared);
+  fails(Problem::Race, threads(32), {},
+        {"at k.mlir:", "thread ", "of CTA (0, 0, 0)", "race: ",
+         "shared memory, byte 1024", "which thread ", "wrote in llvm.store"});
+}
+
+TEST_F(EmulatorTest, FindsRacesBetweenCtas) {
+  kernel("%out: !llvm.ptr<1>", "llvm.store %c0, %out : i32, !llvm.ptr<1>");
+  Buffer out(4);
+  fails(Problem::Race, threads(32), {&out}, {"buffer 0, byte 0", "wrote in"});
+  kernel("%out: !llvm.ptr<1>", R"(
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^write, ^end
+^write:
+  llvm.store %c0, %out : i32, !llvm.ptr<1>
+  llvm.br ^end
+^end:)");
+  EXPECT_FALSE(run(threads(32), {&out}).problem);
+  fails(Problem::Race, threads(32, 2), {&out},
+        {"buffer 0, byte 0", "(1, 0, 0)", "(0, 0, 0)"});
+}
+
+TEST_F(EmulatorTest, FindsReadsOfWhatNobodyWrote) {
+  kernel("", R"(
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %v = llvm.load %s : !llvm.ptr<3> -> i32)",
+         shared);
+  fails(Problem::Unwritten, threads(32), {},
+        {"llvm.load at k.mlir:", "shared memory, byte 1024", "never written"});
+  kernel("%in: !llvm.ptr<1>", "%v = llvm.load %in : !llvm.ptr<1> -> i32");
+  Buffer in(4);
+  fails(Problem::Unwritten, threads(32), {&in}, {"buffer 0, byte 0"});
+}
+
+TEST_F(EmulatorTest, ChecksAddresses) {
+  std::string access = R"(
+  %p = llvm.getelementptr %in[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  %v = llvm.load %p : !llvm.ptr<1> -> i32)";
+  kernel("%in: !llvm.ptr<1>", access);
+  Buffer enough(std::vector<int>(32, 1)), short1(std::vector<int>(31, 1));
+  EXPECT_FALSE(run(threads(32), {&enough}).problem);
+  fails(Problem::Address, threads(32), {&short1},
+        {"thread 31 (warp 0, lane 31)", "outside of global memory"});
+  kernel("%in: !llvm.ptr<1>", R"(
+  %p = llvm.getelementptr %in[2] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i8
+  %v = llvm.load %p : !llvm.ptr<1> -> i32)");
+  fails(Problem::Address, threads(32), {&enough}, {"not a multiple of 4"});
+}
+
+/// Warp 0 writes and arrives; warp 1 waits and reads.
+std::string handOver(const std::string &arrive, const std::string &wait) {
+  return R"(
+  %s = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %lane = nvvm.read.ptx.sreg.laneid : i32
+  %mine = llvm.getelementptr %s[%lane] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %producer = llvm.icmp "ult" %tid, %c32 : i32
+  llvm.cond_br %producer, ^write, ^read
+^write:
+  llvm.store %tid, %mine : i32, !llvm.ptr<3>
+  )" + arrive +
+         R"(
+  llvm.br ^end
+^read:
+  )" + wait +
+         R"(
+  %v = llvm.load %mine : !llvm.ptr<3> -> i32
+  llvm.br ^end
+^end:)";
+}
+
+TEST_F(EmulatorTest, NamedBarriersHandOver) {
+  kernel("",
+         handOver("nvvm.barrier.arrive id = %c1 number_of_threads = %c64",
+                  "nvvm.barrier id = %c1 number_of_threads = %c64"),
+         shared);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {}, options);
+    EXPECT_FALSE(outcome.problem) << outcome.text;
+  }
+}
+
+/// The reader takes its time, so that the write is there before it.
+TEST_F(EmulatorTest, FindsAWriteBehindItsAnnouncement) {
+  kernel("",
+         handOver("nvvm.barrier.arrive id = %c1 number_of_threads = %c64\n"
+                  "llvm.store %tid, %mine : i32, !llvm.ptr<3>",
+                  R"(nvvm.barrier id = %c1 number_of_threads = %c64
+  %many = llvm.mlir.constant(4000 : i32) : i32
+  llvm.br ^turn(%c0 : i32)
+^turn(%i: i32):
+  %next = llvm.add %i, %c1 : i32
+  %again = llvm.icmp "ult" %next, %many : i32
+  llvm.cond_br %again, ^turn(%next : i32), ^go
+^go:)"),
+         shared);
+  fails(Problem::Race, threads(64), {}, {"llvm.load at", "wrote in"});
+}
+
+TEST_F(EmulatorTest, ReportsDeadlocks) {
+  kernel("",
+         handOver("nvvm.barrier.arrive id = %c2 number_of_threads = %c64",
+                  "nvvm.barrier id = %c1 number_of_threads = %c64"),
+         shared);
+  fails(Problem::Deadlock, threads(64), {},
+        {"32 wait at nvvm.barrier at k.mlir:", "the first is thread 32",
+         "32 have exited"});
+}
+
+TEST_F(EmulatorTest, FindsBarriersThatDisagree) {
+  kernel("",
+         handOver("nvvm.barrier.arrive id = %c1 number_of_threads = %c32",
+                  "nvvm.barrier id = %c1 number_of_threads = %c64"),
+         shared);
+  // Either the producer completes it alone, or the two counts meet.
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {}, options);
+    ASSERT_TRUE(outcome.problem);
+    EXPECT_TRUE(*outcome.problem == Problem::Deadlock ||
+                *outcome.problem == Problem::Barrier)
+        << outcome.text;
+  }
+  kernel("", "nvvm.barrier id = %c1 number_of_threads = %c1");
+  fails(Problem::Barrier, threads(32), {}, {"not whole warps"});
+  kernel("", "nvvm.barrier.arrive id = %c1 number_of_threads = %c64\n"
+             "nvvm.barrier.arrive id = %c1 number_of_threads = %c64");
+  fails(Problem::Barrier, threads(32), {}, {"arrives twice"});
+}
+
+TEST_F(EmulatorTest, FindsABarrierInABranch) {
+  kernel("", R"(
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^one, ^end
+^one:
+  nvvm.barrier0
+  llvm.br ^end
+^end:)");
+  fails(Problem::Deadlock, threads(32), {}, {"1 waits at nvvm.barrier0"});
+}
+
+TEST_F(EmulatorTest, Shuffles) {
+  kernel("%out: !llvm.ptr<1>", R"(
+  %clamp = llvm.mlir.constant(31 : i32) : i32
+  %five = llvm.mlir.constant(5 : i32) : i32
+  %none = llvm.mlir.constant(0 : i32) : i32
+  %quads = llvm.mlir.constant(7199 : i32) : i32
+  %a = nvvm.shfl.sync bfly %all, %tid, %five, %clamp : i32 -> i32
+  %b = nvvm.shfl.sync idx %all, %tid, %five, %clamp : i32 -> i32
+  %c = nvvm.shfl.sync down %all, %tid, %five, %clamp : i32 -> i32
+  %d = nvvm.shfl.sync up %all, %tid, %five, %none : i32 -> i32
+  %e = nvvm.shfl.sync idx %all, %tid, %five, %quads : i32 -> i32
+  %o = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, !llvm.array<8 x i32>
+  %u = llvm.mlir.undef : vector<4xi32>
+  %v0 = llvm.insertelement %a, %u[%c0 : i32] : vector<4xi32>
+  %v1 = llvm.insertelement %b, %v0[%c1 : i32] : vector<4xi32>
+  %v2 = llvm.insertelement %c, %v1[%c2 : i32] : vector<4xi32>
+  %c3 = llvm.mlir.constant(3 : i32) : i32
+  %v3 = llvm.insertelement %d, %v2[%c3 : i32] : vector<4xi32>
+  llvm.store %v3, %o : vector<4xi32>, !llvm.ptr<1>
+  %o4 = llvm.getelementptr %o[4] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+  llvm.store %e, %o4 : i32, !llvm.ptr<1>)");
+  Buffer out(32 * 32);
+  Outcome outcome = run(threads(32), {&out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  std::vector<int> got = out.as<int>();
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_EQ(got[8 * i], i ^ 5);
+    EXPECT_EQ(got[8 * i + 1], 5);
+    EXPECT_EQ(got[8 * i + 2], i + 5 < 32 ? i + 5 : i);
+    EXPECT_EQ(got[8 * i + 3], i >= 5 ? i - 5 : i);
+    EXPECT_EQ(got[8 * i + 4], (i & ~3) + 1); // lane 5 % 4 of each four
+  }
+}
+
+TEST_F(EmulatorTest, FindsAShuffleThatSomeLanesMiss) {
+  kernel("", R"(
+  %clamp = llvm.mlir.constant(31 : i32) : i32
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^one, ^others
+^one:
+  %a = nvvm.shfl.sync idx %all, %tid, %c0, %clamp : i32 -> i32
+  llvm.br ^end
+^others:
+  %b = nvvm.shfl.sync idx %all, %tid, %c0, %clamp : i32 -> i32
+  llvm.br ^end
+^end:)");
+  fails(Problem::Divergence, threads(32), {},
+        {"nvvm.shfl.sync at k.mlir:", "other lanes of the warp wait at"});
+}
+
+TEST_F(EmulatorTest, VotesAndElects) {
+  kernel("%out: !llvm.ptr<1>", R"(
+  %odd = llvm.and %tid, %c1 : i32
+  %p = llvm.icmp "eq" %odd, %c1 : i32
+  %ballot = nvvm.vote.sync ballot %all, %p -> i32
+  %any = nvvm.vote.sync any %all, %p -> i1
+  %every = nvvm.vote.sync all %all, %p -> i1
+  %e = nvvm.elect.sync -> i1
+  %ok = llvm.xor %any, %every : i1
+  %write = llvm.and %ok, %e : i1
+  llvm.cond_br %write, ^one, ^end
+^one:
+  llvm.store %ballot, %out : i32, !llvm.ptr<1>
+  llvm.br ^end
+^end:)");
+  Buffer out(4);
+  Outcome outcome = run(threads(32), {&out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  EXPECT_EQ(out.as<uint32_t>()[0], 0xaaaaaaaau);
+}
+
+TEST_F(EmulatorTest, ComputesInEveryFormat) {
+  kernel("%in: !llvm.ptr<1>, %out: !llvm.ptr<1>", R"(
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^one, ^end
+^one:
+  %x = llvm.load %in : !llvm.ptr<1> -> vector<4xf32>
+  %h = llvm.fptrunc %x : vector<4xf32> to vector<4xbf16>
+  %i = llvm.bitcast %h : vector<4xbf16> to vector<2xi32>
+  %o1 = llvm.getelementptr %out[4] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+  %e = llvm.extractelement %x[%c0 : i32] : vector<4xf32>
+  %f = llvm.extractelement %x[%c1 : i32] : vector<4xf32>
+  %g = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"(%f) : (f32) -> f32
+  %m = llvm.intr.fma(%e, %f, %g) : (f32, f32, f32) -> f32
+  %back = llvm.fpext %h : vector<4xbf16> to vector<4xf32>
+  %twice = llvm.fadd %back, %back : vector<4xf32>
+  llvm.store %twice, %out : vector<4xf32>, !llvm.ptr<1>
+  llvm.store %i, %o1 : vector<2xi32>, !llvm.ptr<1>
+  %o2 = llvm.getelementptr %out[6] : (!llvm.ptr<1>) -> !llvm.ptr<1>, i32
+  llvm.store %m, %o2 : f32, !llvm.ptr<1>
+  llvm.br ^end
+^end:)");
+  // Ties go to even: 1 + 2^-8 down, 1 + 3 * 2^-8 up.
+  Buffer in(std::vector<float>{1.00390625f, 3, 1.01171875f, -2}), out(28);
+  Outcome outcome = run(threads(32), {&in, &out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  std::vector<float> got = out.as<float>();
+  EXPECT_EQ(got[0], 2);
+  EXPECT_EQ(got[1], 6);
+  EXPECT_EQ(got[2], 2 * 1.015625f);
+  EXPECT_EQ(got[3], -4);
+  EXPECT_EQ(out.as<uint32_t>()[4], 0x40403f80u);
+  EXPECT_EQ(out.as<uint32_t>()[5], 0xc0003f82u);
+  EXPECT_EQ(got[6], 1.00390625f * 3 + 8);
+}
+
+/// Blocks stand in an order in which a use comes before its definition.
+TEST_F(EmulatorTest, DecodesBlocksInAnyOrder) {
+  kernel("%out: !llvm.ptr<1>", R"(
+  %o = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  llvm.br ^compute
+^use:
+  llvm.store %y, %o : i32, !llvm.ptr<1>
+  llvm.br ^end
+^compute:
+  %y = llvm.add %tid, %c1 : i32
+  llvm.br ^use
+^end:)");
+  Buffer out(32 * 4);
+  Outcome outcome = run(threads(32), {&out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  EXPECT_EQ(out.as<int>()[7], 8);
+}
+
+/// Values that a branch passes are moved at once: two registers change places.
+TEST_F(EmulatorTest, SwapsInALoop) {
+  kernel("%out: !llvm.ptr<1>", R"(
+  llvm.br ^loop(%tid, %c64, %c0 : i32, i32, i32)
+^loop(%a: i32, %b: i32, %i: i32):
+  %next = llvm.add %i, %c1 : i32
+  %c3 = llvm.mlir.constant(3 : i32) : i32
+  %again = llvm.icmp "ult" %next, %c3 : i32
+  llvm.cond_br %again, ^loop(%b, %a, %next : i32, i32, i32), ^done
+^done:
+  %o = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  %d = llvm.sub %a, %b : i32
+  llvm.store %d, %o : i32, !llvm.ptr<1>)");
+  Buffer out(32 * 4);
+  Outcome outcome = run(threads(32), {&out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  EXPECT_EQ(out.as<int>()[5], 5 - 64);
+}
+
+TEST_F(EmulatorTest, StopsWhatNeverEnds) {
+  kernel("", "llvm.br ^loop\n^loop:\n  llvm.br ^loop\n^end:");
+  fails(Problem::Endless, threads(32), {}, {"llvm.br at k.mlir:"});
+}
+
+TEST_F(EmulatorTest, FindsUndefinedArithmetic) {
+  kernel("", "%x = llvm.udiv %c1, %tid : i32");
+  fails(Problem::Value, threads(32), {}, {"thread 0 ", "divides by zero"});
+  kernel("", "%x = llvm.shl %c1, %c32 : i32");
+  fails(Problem::Value, threads(32), {}, {"llvm.shl", "shifts by as many"});
+}
+
+TEST_F(EmulatorTest, RefusesWhatItDoesNotKnow) {
+  kernel("", "nvvm.wgmma.fence.aligned");
+  Emulator emulator(*module);
+  auto counters = emulator.launch("k", threads(32), {});
+  ASSERT_FALSE(counters);
+  std::string text = llvm::toString(counters.takeError());
+  EXPECT_NE(text.find("nvvm.wgmma.fence.aligned at k.mlir:"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("does not know this operation"), std::string::npos);
+}
+
+TEST_F(EmulatorTest, RefusesBadLaunches) {
+  kernel("", "");
+  EXPECT_EQ(run(threads(33), {}).problem, Problem::Argument);
+  EXPECT_EQ(run(threads(2048), {}).problem, Problem::Argument);
+  EXPECT_EQ(run(threads(32), {uint64_t(1)}).problem, Problem::Argument);
+  Shape large = threads(32);
+  large.dynamicShared = 227 * 1024 + 1;
+  EXPECT_EQ(run(large, {}).problem, Problem::Argument);
+}
+
+TEST_F(EmulatorTest, RunsTheSameAgain) {
+  kernel("", sameWord, shared);
+  Options options;
+  options.seed = 5;
+  EXPECT_EQ(run(threads(32), {}, options).text,
+            run(threads(32), {}, options).text);
+}
+
+} // namespace
