@@ -37,7 +37,10 @@ public:
 
 private:
   void read();
+  bool groupStates();
   void advance(const Recurrence &step, const Views &states, Value t);
+  void advance(const Recurrence &step, const Views &states,
+               ArrayRef<int64_t> group, Value t);
   void addGradients(const Views &before, const Views &behind, Value t);
   Views placesFor(const Views &states, StringAttr axis, int64_t count);
   View row(const View &tile, Value t) {
@@ -60,6 +63,8 @@ private:
   Views starts, ends, results;
   std::optional<View> decay;
   Recurrence forward, back;
+  /// States that have the same axes: transitions lead to no others.
+  SmallVector<SmallVector<int64_t>> groups;
 };
 
 TransitionByTokens::TransitionByTokens(Emitter &emitter,
@@ -91,32 +96,70 @@ void TransitionByTokens::read() {
   add(back, op.getReads(), op.getReadIndex(), op.getReadVectors());
 }
 
-/// One token: every element of the states depends on the same one of each.
+/// False if a transition leads to a state with other axes.
+bool TransitionByTokens::groupStates() {
+  auto groupOf = [&](int64_t state) {
+    return llvm::find_if(groups, [&](ArrayRef<int64_t> group) {
+      return starts[group.front()].axes == starts[state].axes;
+    });
+  };
+  for (size_t i = 0; i < starts.size(); ++i) {
+    auto *group = groupOf(static_cast<int64_t>(i));
+    if (group == groups.end())
+      group = &groups.emplace_back();
+    group->push_back(static_cast<int64_t>(i));
+  }
+  return llvm::all_of(forward.blocks, [&](auto block) {
+    return groupOf(block.first) == groupOf(block.second);
+  });
+}
+
 void TransitionByTokens::advance(const Recurrence &step, const Views &states,
                                  Value t) {
-  Views ins = states;
-  for (const View &factor : step.phi)
-    ins.push_back(row(factor, t));
-  for (const Addition &addition : step.additions) {
-    ins.push_back(row(addition.key, t));
-    ins.push_back(row(addition.vector, t));
-  }
+  for (ArrayRef<int64_t> group : groups)
+    advance(step, states, group, t);
+}
+
+/// One token: every element of the states depends on the same one of each.
+void TransitionByTokens::advance(const Recurrence &step, const Views &states,
+                                 ArrayRef<int64_t> group, Value t) {
+  auto placeOf = [&](int64_t state) {
+    return llvm::find(group, state) - group.begin();
+  };
+  auto isIn = [&](int64_t state) { return llvm::is_contained(group, state); };
+  Views own;
+  for (int64_t state : group)
+    own.push_back(states[state]);
+  Views ins = own;
+  SmallVector<std::pair<int64_t, int64_t>> blocks;
+  for (auto [factor, block] : llvm::zip(step.phi, step.blocks))
+    if (isIn(block.first)) {
+      ins.push_back(row(factor, t));
+      blocks.push_back({placeOf(block.first), placeOf(block.second)});
+    }
+  SmallVector<int64_t> targets;
+  for (const Addition &addition : step.additions)
+    if (isIn(addition.state)) {
+      ins.push_back(row(addition.key, t));
+      ins.push_back(row(addition.vector, t));
+      targets.push_back(placeOf(addition.state));
+    }
   if (decay)
     ins.push_back(row(*decay, t));
-  emitter.pointwise(states, ins, [&](ArrayRef<Value> x, Point &) {
-    Values next(states.size());
-    ArrayRef<Value> factors = x.drop_front(states.size());
-    ArrayRef<Value> products = factors.drop_front(step.phi.size());
+  emitter.pointwise(own, ins, [&](ArrayRef<Value> x, Point &) {
+    Values next(own.size());
+    ArrayRef<Value> factors = x.drop_front(own.size());
+    ArrayRef<Value> products = factors.drop_front(blocks.size());
     auto add = [&](Value &sum, Value a, Value b) {
       sum = sum ? code.fma(a, b, sum) : code.op<arith::MulFOp>(a, b);
     };
-    for (auto [factor, block] : llvm::zip(factors, step.blocks))
+    for (auto [factor, block] : llvm::zip(factors, blocks))
       add(next[block.first], factor, x[block.second]);
     for (Value &sum : next)
       if (decay && sum)
         sum = code.op<arith::MulFOp>(sum, x.back());
-    for (auto [i, addition] : llvm::enumerate(step.additions))
-      add(next[addition.state], products[2 * i], products[2 * i + 1]);
+    for (auto [i, target] : llvm::enumerate(targets))
+      add(next[target], products[2 * i], products[2 * i + 1]);
     for (Value &sum : next)
       if (!sum)
         sum = code.real(0);
@@ -135,8 +178,9 @@ void TransitionByTokens::addGradients(const Views &before, const Views &behind,
         axes.push_back(axis);
     emitter.contract(out, a, b, axes, accumulate);
   };
-  View product = emitter.scratch(starts.front().axes, starts.front().sizes);
+  View product;
   auto multiply = [&](const View &state, const View &factor) {
+    product = emitter.scratch(state.axes, state.sizes);
     emitter.pointwise(product, {state, row(factor, t)},
                       [&](ArrayRef<Value> x, Point &) {
                         return Values{code.op<arith::MulFOp>(x[0], x[1])};
@@ -176,9 +220,8 @@ Views TransitionByTokens::placesFor(const Views &states, StringAttr axis,
 
 void TransitionByTokens::emit() {
   read();
-  for (const View &state : starts)
-    if (state.axes != starts.front().axes)
-      return emitter.refuse(op, "states with different axes");
+  if (!groupStates())
+    return emitter.refuse(op, "a transition to a state with other axes");
   for (Value result : op.getResults())
     results.push_back(emitter.define(result));
   auto axis = [&](const char *name) {
