@@ -117,7 +117,8 @@ protected:
 ///
 /// A program that `saves` its states has one more argument, `Saved`. The code
 /// writes what chunk i begins with `savedBytes` times i behind its address; the
-/// code of the backward program reads that.
+/// code of the backward program reads that. Both have the attribute `kept` if a
+/// pass may have dropped what one of them has no use for (EmitSaved.cpp).
 llvm::Expected<std::unique_ptr<Kernel>>
 compileForCpu(mlir::ModuleOp module, const CpuOptions &options = {},
               Timings *timings = nullptr);

@@ -10,6 +10,7 @@
 // block to block. Within the block a key visits row after row on its way.
 // Nothing is divided, and a pair depends on what lies between its tokens only.
 #include "codegen/CPU/Emitter.h"
+#include "codegen/CPU/TokenBlocks.h"
 
 using namespace mlir;
 
@@ -19,36 +20,15 @@ namespace {
 
 constexpr int64_t blockTokens = 8;
 
-/// What the steps of the computation share.
-struct ApplyBlocks {
-  explicit ApplyBlocks(Code &code) : code(code) {}
+struct ApplyBlocks : TokenBlocks {
+  using TokenBlocks::TokenBlocks;
 
-  Code &code;
-  View phi, keys;
   View matrix; // on `t`, `t.r` and the columns
-  View out, carried, total;
-  StringAttr token, rowAxis, writeAxis, channel, columns;
-  int64_t rowCount, keyCount, channels;
-  // The block at hand.
-  Value first, count;
+  View out, carried;
 
-  Point pointAt(StringAttr axis, Value index, Value lane) {
-    Point point;
-    point.vector = channel;
-    point.at.set(axis, index);
-    point.at.set(channel, lane);
-    return point;
+  Point placeAt(StringAttr axis, Value index, Value lane) {
+    return pointAt(axis, index, channel, lane);
   }
-  void forEach(int64_t count, llvm::function_ref<void(Value)> body) {
-    code.loop(code.index(0), code.index(count), 1, body);
-  }
-  void forEachLane(llvm::function_ref<void(Value)> body) {
-    code.loop(code.index(0), code.index(channels), lanes, body);
-  }
-  Value columnOf(Value s, Value w) {
-    return code.add(code.mul(s, code.index(keyCount)), w);
-  }
-
   void scaleRows();
   void carryKeys();
   void visitRows();
@@ -61,7 +41,7 @@ void ApplyBlocks::scaleRows() {
   forEachLane([&](Value lane) {
     Value product = code.loop(
         code.index(0), count, 1, code.real(1), [&](Value i, ValueRange factor) {
-          Point point = pointAt(token, code.add(first, i), lane);
+          Point point = placeAt(token, code.add(first, i), lane);
           forEach(rowCount, [&](Value r) {
             point.at.set(rowAxis, r);
             code.store(
@@ -71,7 +51,7 @@ void ApplyBlocks::scaleRows() {
           return Values{
               code.op<arith::MulFOp>(code.load(phi, point), factor[0])};
         })[0];
-    code.store(total, pointAt(channel, lane, lane), product);
+    code.store(total, placeAt(channel, lane, lane), product);
   });
 }
 
@@ -79,9 +59,9 @@ void ApplyBlocks::scaleRows() {
 void ApplyBlocks::carryKeys() {
   Value known = code.mul(first, code.index(keyCount));
   forEachLane([&](Value lane) {
-    Value factor = code.load(total, pointAt(channel, lane, lane));
+    Value factor = code.load(total, placeAt(channel, lane, lane));
     code.loop(code.index(0), known, 1, [&](Value column) {
-      Point point = pointAt(columns, column, lane);
+      Point point = placeAt(columns, column, lane);
       code.store(carried, point,
                  code.op<arith::MulFOp>(code.load(carried, point), factor));
     });
@@ -92,12 +72,12 @@ void ApplyBlocks::carryKeys() {
 void ApplyBlocks::visitRows() {
   auto visit = [&](Value i, Value w, Value lane) {
     Value s = code.add(first, i);
-    Point at = pointAt(token, s, lane);
+    Point at = placeAt(token, s, lane);
     at.at.set(writeAxis, w);
     Value key = code.loop(
         code.add(s, code.index(1)), code.add(first, count), 1,
         code.load(keys, at), [&](Value t, ValueRange x) {
-          Point target = pointAt(token, t, lane);
+          Point target = placeAt(token, t, lane);
           Point cell;
           cell.at.set(token, t);
           cell.at.set(columns, columnOf(s, w));
@@ -110,7 +90,7 @@ void ApplyBlocks::visitRows() {
           });
           return Values{code.op<arith::MulFOp>(code.load(phi, target), x[0])};
         })[0];
-    code.store(carried, pointAt(columns, columnOf(s, w), lane), key);
+    code.store(carried, placeAt(columns, columnOf(s, w), lane), key);
   };
   forEachLane([&](Value lane) {
     code.loop(code.index(0), count, 1, [&](Value i) {

@@ -12,6 +12,7 @@
 // between its tokens only. A token's rows and writes lie side by side; the more
 // there are, the fewer tokens make a block.
 #include "codegen/CPU/Emitter.h"
+#include "codegen/CPU/TokenBlocks.h"
 
 using namespace mlir;
 
@@ -19,32 +20,14 @@ namespace trowel::cpu {
 
 namespace {
 
-/// What the steps of the computation share.
-struct GramBlocks {
-  explicit GramBlocks(Code &code) : code(code) {}
+struct GramBlocks : TokenBlocks {
+  using TokenBlocks::TokenBlocks;
 
-  Code &code;
-  View phi, rows, keys;
+  View rows;
   View out; // on `t`, `t.r` and the columns
-  StringAttr token, rowAxis, writeAxis, channel, place, columns;
-  int64_t rowCount, keyCount, channels, blockTokens;
-  View scaledRows, carriedKeys, total, transposed;
-  // The block at hand.
-  Value first, count;
-
-  Point pointAt(StringAttr axis, Value index, StringAttr vector, Value lane) {
-    Point point;
-    point.vector = vector;
-    point.at.set(axis, index);
-    point.at.set(vector, lane);
-    return point;
-  }
-  void forEach(int64_t count, llvm::function_ref<void(Value)> body) {
-    code.loop(code.index(0), code.index(count), 1, body);
-  }
-  Value columnOf(Value s, Value w) {
-    return code.add(code.mul(s, code.index(keyCount)), w);
-  }
+  StringAttr place;
+  int64_t blockTokens;
+  View scaledRows, carriedKeys, transposed;
 
   void scaleRows();
   void clearColumns();
@@ -55,7 +38,7 @@ struct GramBlocks {
 
 /// Rows times the factors from the block's beginning on; the block's total.
 void GramBlocks::scaleRows() {
-  code.loop(code.index(0), code.index(channels), lanes, [&](Value lane) {
+  forEachLane([&](Value lane) {
     Value product = code.loop(
         code.index(0), count, 1, code.real(1),
         [&](Value i, ValueRange carried) {

@@ -185,10 +185,11 @@ View Emitter::placeState(rec::StateOp op) {
 void Emitter::emitStateBegin(rec::StateOp op) {
   View buffer = placeState(op);
   stateBuffers[op.getNameAttr()] = buffer;
-  if (op.getHidden() && !isBackward) // by what is carried
+  if (op.getHidden()) { // else by what is carried
+    if (isBackward)
+      beginState(op, buffer);
     return;
-  if (op.getHidden())
-    return beginState(op, buffer);
+  }
   Value given = tensorOf(Argument::Role::InitialState, op.getName()).address;
   View start = denseView(given, op.getType(), op.getLayout());
   auto copyIn = [&] { copy(buffer, start); };

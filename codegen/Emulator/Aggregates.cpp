@@ -110,21 +110,22 @@ static llvm::Error insertValue(Decoder &decoder, Operation *op) {
   return llvm::Error::success();
 }
 
-static std::optional<uint32_t> constantIndex(Value position, Type vector) {
+static llvm::Expected<uint32_t> constantIndex(Operation *op, Value position,
+                                              Type vector) {
   APInt index;
   if (!matchPattern(position, m_ConstantInt(&index)) ||
       index.uge(slotsOf(vector)))
-    return std::nullopt;
+    return refuse(op, "registers have no addresses: the position must be a "
+                      "constant inside the vector");
   return index.getZExtValue();
 }
 
 static llvm::Error extractElement(Decoder &decoder, Operation *op) {
   auto extract = cast<LLVM::ExtractElementOp>(op);
   Value from = extract.getVector();
-  auto index = constantIndex(extract.getPosition(), from.getType());
+  auto index = constantIndex(op, extract.getPosition(), from.getType());
   if (!index)
-    return refuse(op, "registers have no addresses: the position must be a "
-                      "constant inside the vector");
+    return index.takeError();
   decoder.alias(op->getResult(0), decoder.slot(from) + *index);
   return llvm::Error::success();
 }
@@ -132,10 +133,9 @@ static llvm::Error extractElement(Decoder &decoder, Operation *op) {
 static llvm::Error insertElement(Decoder &decoder, Operation *op) {
   auto insertion = cast<LLVM::InsertElementOp>(op);
   Value into = insertion.getVector();
-  auto index = constantIndex(insertion.getPosition(), into.getType());
+  auto index = constantIndex(op, insertion.getPosition(), into.getType());
   if (!index)
-    return refuse(op, "registers have no addresses: the position must be a "
-                      "constant inside the vector");
+    return index.takeError();
   emitInsert(decoder, op, into, insertion.getValue(), *index);
   return llvm::Error::success();
 }

@@ -69,7 +69,7 @@ std::vector<int64_t> shapeOf(const TensorEntry &entry, const Batch &batch,
     shape = {batch.batch, batch.tokens};
   else if (entry.role == Role::StateAt)
     shape = {boundaries};
-  else if (entry.role != Role::Param && entry.role != Role::Total)
+  else if (!isForAllTokens(entry.role))
     shape = {batch.sequences()};
   if (entry.sharing != Sharing::Shared)
     shape.push_back(entry.sharing == Sharing::Head ? batch.heads

@@ -71,7 +71,7 @@ llvm::json::Array shapeOf(const TensorEntry &entry) {
   if (entry.role == Role::Input || entry.role == Role::Output) {
     shape.push_back("B");
     shape.push_back("T");
-  } else if (entry.role != Role::Param && entry.role != Role::Total) {
+  } else if (!isForAllTokens(entry.role)) {
     shape.push_back(entry.role == Role::StateAt ? "M" : "N");
   }
   if (entry.sharing != Sharing::Shared)

@@ -3,7 +3,8 @@
 //
 #include "codegen/Library/GradientPhases.h"
 
-#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "codegen/Library/Phases.h"
+#include "passes/Chunk/DeadOps.h"
 
 #include <algorithm>
 #include <map>
@@ -27,30 +28,11 @@ static void dropOutputs(chunk::ProgramOp program) {
           return reduction.name == output.getName();
         }))
       output.erase();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (isOpTriviallyDead(&op) && !isKept(op) &&
-        !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
-      op.erase();
+  eraseDead(program, isKept);
 }
 
-static GradientPhase makePhase(chunk::ProgramOp program, int64_t source) {
-  GradientPhase made;
-  made.module = ModuleOp::create(program.getLoc());
-  auto copy = cast<chunk::ProgramOp>(program->clone());
-  made.module->push_back(copy);
-  CompiledPhase &phase = made.phase;
-  phase.isBackward = program->hasAttr("backward");
-  phase.isBeginning = program->hasAttr("beginning");
-  phase.source = source;
-  phase.chunkTokens = program.getTokens();
-  phase.divisions.push_back({1, 1, {}, {}});
-  if (!phase.isBackward && !phase.isBeginning)
-    phase.reductions = headReductions(program);
-  return made;
-}
-
-static chunk::ProgramOp programOf(GradientPhase &phase) {
-  return *phase.module->getOps<chunk::ProgramOp>().begin();
+static chunk::ProgramOp programOf(ModuleOp single) {
+  return *single.getOps<chunk::ProgramOp>().begin();
 }
 
 /// Says to both programs what goes from one to the other: the passes may have
@@ -84,20 +66,20 @@ static void markSummed(std::vector<GradientPhase> &phases) {
 
 std::vector<GradientPhase> splitGradient(ModuleOp module) {
   std::vector<GradientPhase> forward, backward, beginning;
-  for (auto program : module.getOps<chunk::ProgramOp>()) {
-    if (program->hasAttr("backward"))
-      backward.push_back(
-          makePhase(program, static_cast<int64_t>(backward.size())));
-    else if (program->hasAttr("beginning"))
-      beginning.push_back(
-          makePhase(program, static_cast<int64_t>(forward.size()) - 1));
-    else
-      forward.push_back(
-          makePhase(program, static_cast<int64_t>(forward.size())));
+  for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
+    CompiledPhase phase = beginPhase(*single);
+    phase.isBackward = programOf(*single)->hasAttr("backward");
+    phase.isBeginning = programOf(*single)->hasAttr("beginning");
+    auto &list = phase.isBackward    ? backward
+                 : phase.isBeginning ? beginning
+                                     : forward;
+    phase.source = phase.isBeginning ? static_cast<int64_t>(forward.size()) - 1
+                                     : static_cast<int64_t>(list.size());
+    list.push_back({std::move(single), std::move(phase)});
   }
   for (size_t i = 0; i < forward.size(); ++i) {
-    agree(programOf(forward[i]), programOf(backward[i]));
-    dropOutputs(programOf(forward[i]));
+    agree(programOf(*forward[i].module), programOf(*backward[i].module));
+    dropOutputs(programOf(*forward[i].module));
   }
   std::reverse(backward.begin(), backward.end());
   for (auto *list : {&backward, &beginning})

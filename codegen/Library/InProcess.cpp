@@ -17,24 +17,29 @@ InProcess::create(const Program &program, ModuleOp module,
                   ModuleOp step, ModuleOp gradient) {
   auto library = std::make_unique<InProcess>();
   std::vector<CompiledPhase> phases;
+  auto compile = [&](ModuleOp single) -> llvm::Expected<cpu::Kernel *> {
+    auto kernel = cpu::compileForCpu(single, options, timings);
+    if (!kernel)
+      return kernel.takeError();
+    library->kernels.push_back(std::move(*kernel));
+    return library->kernels.back().get();
+  };
   for (OwningOpRef<ModuleOp> &single : splitPrograms(module)) {
     CompiledPhase &phase = phases.emplace_back(beginPhase(*single));
-    auto kernel = cpu::compileForCpu(*single, options, timings);
+    auto kernel = compile(*single);
     if (!kernel)
       return kernel.takeError();
     addCode(phase, (*kernel)->programs(), (*kernel)->entries());
-    library->kernels.push_back(std::move(*kernel));
   }
   auto phase = phases.begin();
   for (OwningOpRef<ModuleOp> &single :
        step ? splitPrograms(step) : std::vector<OwningOpRef<ModuleOp>>()) {
-    auto kernel = cpu::compileForCpu(*single, options, timings);
+    auto kernel = compile(*single);
     if (!kernel)
       return kernel.takeError();
     if (llvm::Error error = addStep(*phase++, (*kernel)->programs().front(),
                                     (*kernel)->entry()))
       return std::move(error);
-    library->kernels.push_back(std::move(*kernel));
   }
   std::vector<Machine> machines{Machine::Host};
   bool hasGradient = static_cast<bool>(gradient);
@@ -44,12 +49,11 @@ InProcess::create(const Program &program, ModuleOp module,
     return std::move(library);
   std::vector<CompiledPhase> gradientPhases;
   for (GradientPhase &part : splitGradient(gradient)) {
-    auto kernel = cpu::compileForCpu(*part.module, options, timings);
+    auto kernel = compile(*part.module);
     if (!kernel)
       return kernel.takeError();
     addCode(part.phase, (*kernel)->programs(), (*kernel)->entries());
     gradientPhases.push_back(std::move(part.phase));
-    library->kernels.push_back(std::move(*kernel));
   }
   library->gradient =
       std::make_unique<Tables>(program, std::move(gradientPhases), machines,

@@ -25,12 +25,14 @@ std::vector<OwningOpRef<ModuleOp>> splitPrograms(ModuleOp module) {
 CompiledPhase beginPhase(ModuleOp single) {
   chunk::ProgramOp program = *single.getOps<chunk::ProgramOp>().begin();
   CompiledPhase phase;
-  phase.reductions = headReductions(program);
   phase.chunkTokens = program.getTokens();
   phase.divisions.push_back({1, workOf(program), {}, {}});
-  // Whole vectors of columns, so that all are computed as in the whole.
-  if (program->hasAttr("saves") || program->hasAttr("backward"))
+  if (program->hasAttr("backward") || program->hasAttr("beginning"))
     return phase;
+  phase.reductions = headReductions(program);
+  if (program->hasAttr("saves"))
+    return phase;
+  // Whole vectors of columns, so that all are computed as in the whole.
   auto slices = addSlices(single, cpu::lanes);
   for (const Slice &slice : slices)
     phase.divisions.push_back({slice.parts, workOf(slice.program), {}, {}});

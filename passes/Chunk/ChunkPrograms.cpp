@@ -7,6 +7,7 @@
 
 #include "passes/Chunk/ChunkStage.h"
 #include "passes/Chunk/ChunkTransitionGradient.h"
+#include "passes/Chunk/DeadOps.h"
 #include "passes/Chunk/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -246,14 +247,6 @@ void ProgramLifter::liftTransitionGradient(rec::TransitionGradientOp op) {
     tile.setType(cast<RankedTensorType>(tileType(result.getType())));
     tiles[result] = tile;
   }
-}
-
-void eraseDead(chunk::ProgramOp program) {
-  for (Operation &op :
-       llvm::make_early_inc_range(llvm::reverse(program.getBody().front())))
-    if (isOpTriviallyDead(&op) &&
-        !isa<rec::StateOp, rec::InputOp, rec::ParamOp>(op))
-      op.erase();
 }
 
 struct ChunkPrograms : impl::ChunkProgramsBase<ChunkPrograms> {

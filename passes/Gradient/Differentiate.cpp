@@ -243,7 +243,7 @@ void eraseDead(rec::ProgramOp program) {
       op.erase();
 }
 
-/// An empty program behind `last`, with the axes of `program`.
+/// An empty program at the module's end, with the axes of `program`.
 rec::ProgramOp emptyProgram(rec::ProgramOp program, StringRef suffix,
                             StringRef kind) {
   OpBuilder builder(program.getContext());

@@ -116,10 +116,6 @@ bool isWritten(Role role) {
          role == Role::StateAt || role == Role::Total;
 }
 
-bool isForAllTokens(Role role) {
-  return role == Role::Param || role == Role::Total;
-}
-
 int64_t rankOf(const TensorInfo &info) {
   bool perToken = info.role == Role::Input || info.role == Role::Output;
   return info.rank + (info.sharing == Sharing::Shared ? 0 : 1) +

@@ -56,6 +56,12 @@ public:
   /// How many boundaries lie before a token.
   int64_t boundariesBefore(int64_t token) const;
 
+  /// How many have a value of their own.
+  int64_t units(Sharing sharing) const {
+    return sharing == Sharing::Head      ? sizes[H]
+           : sharing == Sharing::Grouped ? sizes[G]
+                                         : 1;
+  }
   /// Which of [H], [G] or [] serves a head, and whether it is the first of
   /// those that it serves.
   int64_t unitOf(Sharing sharing, int64_t head) const;

@@ -27,7 +27,7 @@ Layout::Layout(const ProgramInfo &program, const Call &call, int64_t machine)
   Checked tokens = Checked(call.size(B)) * call.size(T) * 4;
   for (int64_t i = 0; i < program.betweenCount; ++i) {
     const BetweenInfo &between = program.betweens[i];
-    int64_t units = between.to == Sharing::Grouped ? call.size(G) : 1;
+    int64_t units = call.units(between.to);
     places.data[2 * i] =
         append(common, tokens * call.size(H) * between.elements);
     places.data[2 * i + 1] = append(common, tokens * units * between.elements);

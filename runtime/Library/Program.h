@@ -25,6 +25,11 @@ enum class Role : int64_t {
   Unused   // the function does not look at it
 };
 
+/// One tensor for all tokens and sequences.
+inline bool isForAllTokens(Role role) {
+  return role == Role::Param || role == Role::Total;
+}
+
 /// The type of the elements in the caller's memory; a tf32 lies in 4 bytes.
 enum class ElementType : int64_t { F32, TF32, BF16, F16, E4M3, E5M2, I32, U8 };
 

@@ -19,8 +19,6 @@
 namespace trowel::library {
 namespace {
 
-constexpr int64_t tokensPerItem = 64; // of a reduction over heads
-
 /// Rounding to nearest even, denormal numbers as they are, whatever the host
 /// has set for its own threads.
 class PlainArithmetic {
@@ -203,19 +201,20 @@ void Run::runPhase() {
   } else {
     forEach(heads / headsTogether * division->parts, &Run::runItem);
   }
-  int64_t tokens = call.size(B) * call.size(T);
-  int64_t index = phase - program.phases;
-  bool isReduced = false;
-  for (int64_t i = 0; i < program.betweenCount; ++i)
-    isReduced |= program.betweens[i].phase == index;
-  if (isReduced)
-    forEach((tokens + tokensPerItem - 1) / tokensPerItem, &Run::reduceTokens);
+  reduceHeads();
   addSums();
 }
 
 //===--- A head on a sequence ---------------------------------------------===//
 
 void Run::findStrides(int64_t *to, bool ofMap) {
+  // Of what lies in the workspace, token after token for so many units.
+  auto addDense = [&](int64_t units, const auto &info) {
+    *to++ = units * info.elements;
+    int64_t dense = info.elements;
+    for (int64_t j = 0; j + 1 < info.rank; ++j)
+      *to++ = dense /= info.sizes[j];
+  };
   for (int64_t i = 0; i < phase->argumentCount; ++i) {
     const ArgumentInfo &argument = phase->arguments[i];
     if (ofMap && !isOfMap(argument))
@@ -224,24 +223,16 @@ void Run::findStrides(int64_t *to, bool ofMap) {
         argument.role == Role::Input || argument.role == Role::Output;
     if (!perToken && argument.role != Role::Param)
       continue;
+    bool isOfHead = argument.role == Role::Output;
     if (argument.sum >= 0) {
       const SumInfo &info = program.sums[argument.sum];
-      bool isWhole = argument.role == Role::Input && info.between < 0;
-      *to++ = (isWhole ? unitsOf(info.to) : call.size(H)) * info.elements;
-      int64_t dense = info.elements;
-      for (int64_t j = 0; j + 1 < info.rank; ++j)
-        *to++ = dense /= info.sizes[j];
+      isOfHead |= info.between >= 0;
+      addDense(isOfHead ? call.size(H) : call.units(info.to), info);
       continue;
     }
     if (argument.between >= 0) {
-      const BetweenInfo &between = program.betweens[argument.between];
-      int64_t units = argument.role == Role::Output    ? call.size(H)
-                      : between.to == Sharing::Grouped ? call.size(G)
-                                                       : 1;
-      *to++ = units * between.elements;
-      int64_t dense = between.elements;
-      for (int64_t j = 0; j + 1 < between.rank; ++j)
-        *to++ = dense /= between.sizes[j];
+      const BetweenInfo &info = program.betweens[argument.between];
+      addDense(isOfHead ? call.size(H) : call.units(info.to), info);
       continue;
     }
     const View &view = call.tensor(argument.tensor);
@@ -261,7 +252,7 @@ int64_t Run::headsPerItem() const {
     const TensorInfo &info = program.tensors[i];
     if (info.role != Role::InitialState || info.sharing == Sharing::Head)
       continue;
-    int64_t units = info.sharing == Sharing::Shared ? 1 : call.size(G);
+    int64_t units = call.units(info.sharing);
     if (call.size(H) / units > most)
       most = call.size(H) / units;
   }
@@ -421,10 +412,8 @@ void *Run::betweenOf(const ArgumentInfo &argument, const Part &part) {
   Sharing sharing = isOperand ? Sharing::Head : between.to;
   int64_t place = isOperand ? layout.operand(argument.between)
                             : layout.reduced(argument.between);
-  int64_t units = sharing == Sharing::Head      ? call.size(H)
-                  : sharing == Sharing::Grouped ? call.size(G)
-                                                : 1;
-  int64_t unit = part.begin * units + call.unitOf(sharing, part.head);
+  int64_t unit =
+      part.begin * call.units(sharing) + call.unitOf(sharing, part.head);
   int64_t element = unit * between.elements;
   if (isDivided(argument)) {
     int64_t columns = 1;
@@ -433,206 +422,6 @@ void *Run::betweenOf(const ArgumentInfo &argument, const Part &part) {
     element += columns / division->parts * part.slice;
   }
   return memory + place + element * 4;
-}
-
-//===--- States and the carry ---------------------------------------------===//
-
-int64_t Run::stateOffset(const ArgumentInfo &argument, const View &view,
-                         int64_t row, int64_t head) const {
-  int64_t offset = row * view.strides[0];
-  if (argument.sharing != Sharing::Shared)
-    offset += call.unitOf(argument.sharing, head) * view.strides[1];
-  return offset;
-}
-
-/// Where the declared axes of a state begin.
-static int64_t firstAxis(const ArgumentInfo &argument) {
-  return argument.sharing == Sharing::Shared ? 1 : 2;
-}
-
-/// Slices that all have the whole state would write it several times.
-bool Run::isInPlace(const ArgumentInfo &argument, const View &view) const {
-  bool hasOwn = division->parts == 1 || isDivided(argument);
-  return hasOwn && isDirect(view.type) && view.isDense(firstAxis(argument));
-}
-
-void *Run::stateBefore(const ArgumentInfo &argument, const Part &part,
-                       char *thread) {
-  char *held = thread + layout.state(argument.state);
-  if (!part.isFirst)
-    return held;
-  if (part.entry)
-    return const_cast<char *>(part.entry) + layout.stateInEntry(argument.state);
-  if (argument.tensor < 0)
-    return nullptr;
-  View view = columnsOf(argument, part, argument.tensor);
-  if (!view.data || part.from < 0)
-    return nullptr;
-  int64_t offset = stateOffset(argument, view, part.from, part.head);
-  if (isInPlace(argument, view))
-    return view.at(offset);
-  load(held, view, firstAxis(argument), offset);
-  return held;
-}
-
-View Run::targetOf(const ArgumentInfo &argument, const Part &part) const {
-  int64_t tensor = part.isLast          ? argument.tensor
-                   : part.boundary >= 0 ? argument.at
-                                        : -1;
-  if (tensor < 0 || part.to < 0 || !call.isFirst(argument.sharing, part.head))
-    return View();
-  return columnsOf(argument, part, tensor);
-}
-
-void *Run::stateAfter(const ArgumentInfo &argument, const Part &part,
-                      char *thread) {
-  char *held = thread + layout.state(argument.state);
-  if (!part.isLast)
-    return held;
-  View view = targetOf(argument, part);
-  if (!view.data)
-    return nullptr;
-  return isInPlace(argument, view)
-             ? view.at(stateOffset(argument, view, part.to, part.head))
-             : held;
-}
-
-/// Takes the states to where the code could not put them.
-void Run::storeStates(const Part &part, char *thread, bool divided) {
-  for (int64_t i = 0; i < phase->argumentCount; ++i) {
-    const ArgumentInfo &argument = phase->arguments[i];
-    if (argument.role != Role::FinalState || isDivided(argument) != divided)
-      continue;
-    View view = targetOf(argument, part);
-    if (!view.data || (part.isLast && isInPlace(argument, view)))
-      continue;
-    int64_t row = part.isLast ? part.to : part.boundary;
-    store(view, firstAxis(argument),
-          stateOffset(argument, view, row, part.head),
-          thread + layout.state(argument.state));
-  }
-}
-
-/// Where a head's carry of this phase lies.
-char *Run::carryOf(const View &view, int64_t row, int64_t head) const {
-  return view.at(row * view.strides[0] + head * view.strides[1] +
-                 phase->carryPlace);
-}
-
-/// Calls `copy(bytes of the whole carry, bytes of the slice's own, how many)`.
-template <typename Copy>
-static void forEachCarried(const CarriedInfo &carried,
-                           const DivisionInfo &division, int64_t slice,
-                           Copy copy) {
-  int64_t pitch = carried.rowBytes, first = carried.whole;
-  if (carried.divided) {
-    first += slice * pitch;
-    pitch *= division.parts;
-  }
-  for (int64_t i = 0; i < carried.rows; ++i)
-    copy(first + i * pitch, carried.own + i * carried.rowBytes,
-         static_cast<size_t>(carried.rowBytes));
-}
-
-void Run::loadCarry(const Part &part, char *thread) {
-  char *own = thread + layout.carry();
-  const View &view = call.carryIn();
-  if (!view.data || part.from < 0) {
-    std::memset(own, 0, static_cast<size_t>(phase->carryBytes));
-    return;
-  }
-  const char *whole = carryOf(view, part.from, part.head);
-  for (int64_t i = 0; i < division->carriedCount; ++i)
-    forEachCarried(division->carried[i], *division, part.slice,
-                   [&](int64_t from, int64_t to, size_t bytes) {
-                     std::memcpy(own + to, whole + from, bytes);
-                   });
-}
-
-void Run::storeCarry(const Part &part, char *thread, bool divided) {
-  const View &view = part.isLast ? call.carryOut() : call.carryAt();
-  int64_t row = part.isLast ? part.to : part.boundary;
-  if (!view.data || row < 0)
-    return;
-  const char *own = thread + layout.carry();
-  char *whole = carryOf(view, row, part.head);
-  for (int64_t i = 0; i < division->carriedCount; ++i)
-    if ((division->carried[i].divided != 0) == divided)
-      forEachCarried(division->carried[i], *division, part.slice,
-                     [&](int64_t to, int64_t from, size_t bytes) {
-                       std::memcpy(whole + to, own + from, bytes);
-                     });
-}
-
-void Run::roundStates(char *thread) {
-  for (int64_t i = 0; i < phase->argumentCount; ++i) {
-    const ArgumentInfo &argument = phase->arguments[i];
-    if (argument.role == Role::InitialState)
-      roundTo(program.tensors[argument.tensor].type,
-              thread + layout.state(argument.state),
-              program.stateElements[argument.state]);
-  }
-}
-
-//===--- Reductions over heads --------------------------------------------===//
-
-namespace {
-
-/// One element over the members of a group, `stride` apart, in their order.
-template <typename Element>
-double reduceMembers(const BetweenInfo &between, const Element *first,
-                     int64_t members, int64_t stride) {
-  double value = static_cast<double>(*first);
-  for (int64_t i = 1; i < members; ++i) {
-    double other = static_cast<double>(first[i * stride]);
-    if (between.kind != BetweenInfo::Kind::Max)
-      value += other;
-    else if (other > value || other != other)
-      value = other;
-  }
-  if (between.kind == BetweenInfo::Kind::Mean)
-    value /= static_cast<double>(members);
-  return value;
-}
-
-void reduceElement(const BetweenInfo &between, const char *first, char *to,
-                   int64_t members) {
-  if (between.isInteger) {
-    double value =
-        reduceMembers(between, reinterpret_cast<const int32_t *>(first),
-                      members, between.elements);
-    int32_t wrapped = static_cast<int32_t>(static_cast<int64_t>(value));
-    std::memcpy(to, &wrapped, sizeof(wrapped));
-    return;
-  }
-  float value = static_cast<float>(
-      reduceMembers(between, reinterpret_cast<const float *>(first), members,
-                    between.elements));
-  std::memcpy(to, &value, sizeof(value));
-}
-
-} // namespace
-
-void Run::reduceTokens(int64_t item, char *) {
-  int64_t tokens = call.size(B) * call.size(T), index = phase - program.phases;
-  int64_t begin = item * tokensPerItem, end = begin + tokensPerItem;
-  if (end > tokens)
-    end = tokens;
-  for (int64_t i = 0; i < program.betweenCount; ++i)
-    if (program.betweens[i].phase == index)
-      reduce(program.betweens[i], i, begin, end);
-}
-
-void Run::reduce(const BetweenInfo &between, int64_t index, int64_t begin,
-                 int64_t end) {
-  int64_t units = between.to == Sharing::Grouped ? call.size(G) : 1;
-  int64_t members = call.size(H) / units;
-  const char *from = memory + layout.operand(index);
-  char *to = memory + layout.reduced(index);
-  for (int64_t unit = begin * units; unit < end * units; ++unit)
-    for (int64_t i = 0; i < between.elements; ++i)
-      reduceElement(between, from + (unit * members * between.elements + i) * 4,
-                    to + (unit * between.elements + i) * 4, members);
 }
 
 } // namespace trowel::library

@@ -71,6 +71,7 @@ private:
                  int64_t tensor) const;
   void *addressOf(const ArgumentInfo &argument, const Part &part, char *thread);
   void *betweenOf(const ArgumentInfo &argument, const Part &part);
+  // States.cpp
   void *stateBefore(const ArgumentInfo &argument, const Part &part,
                     char *thread);
   void *stateAfter(const ArgumentInfo &argument, const Part &part,
@@ -107,8 +108,7 @@ private:
   void runSegment(int64_t item, char *thread);
   void movePosition(int64_t tokens, char *thread);
 
-  // Sums (Sums.cpp).
-  int64_t unitsOf(Sharing sharing) const;
+  // Sums.cpp
   int64_t rowsOf(const SumInfo &info) const;
   float *termOf(int64_t index, int64_t part, int64_t row, int64_t head);
   float *resultOf(int64_t index, int64_t row, int64_t unit);
@@ -120,6 +120,8 @@ private:
   void storeSum(int64_t row, int64_t unit, const float *values);
   void passToOperands(int64_t row, int64_t unit, const float *gradient);
 
+  // HeadReductions.cpp
+  void reduceHeads();
   void reduceTokens(int64_t item, char *thread);
   void reduce(const BetweenInfo &between, int64_t index, int64_t begin,
               int64_t end);

@@ -12,12 +12,6 @@
 
 namespace trowel::library {
 
-int64_t Run::unitsOf(Sharing sharing) const {
-  return sharing == Sharing::Head      ? call.size(H)
-         : sharing == Sharing::Grouped ? call.size(G)
-                                       : 1;
-}
-
 int64_t Run::rowsOf(const SumInfo &info) const {
   return info.role == Role::Output ? call.size(B) * call.size(T) : call.size(N);
 }
@@ -31,7 +25,7 @@ float *Run::termOf(int64_t index, int64_t part, int64_t row, int64_t head) {
 
 float *Run::resultOf(int64_t index, int64_t row, int64_t unit) {
   const SumInfo &info = program.sums[index];
-  int64_t units = info.between >= 0 ? call.size(H) : unitsOf(info.to);
+  int64_t units = info.between >= 0 ? call.size(H) : call.units(info.to);
   return reinterpret_cast<float *>(memory + layout.sum(index)) +
          (row * units + unit) * info.elements;
 }
@@ -76,7 +70,7 @@ void Run::addSums() {
       continue;
     currentSum = i;
     int64_t rows = info.role == Role::Total ? 1 : rowsOf(info);
-    forEach(rows * unitsOf(info.to), &Run::addSum);
+    forEach(rows * call.units(info.to), &Run::addSum);
   }
 }
 
@@ -84,7 +78,7 @@ void Run::addSums() {
 /// sequences as well.
 void Run::addSum(int64_t item, char *thread) {
   const SumInfo &info = program.sums[currentSum];
-  int64_t units = unitsOf(info.to), members = call.size(H) / units;
+  int64_t units = call.units(info.to), members = call.size(H) / units;
   int64_t row = item / units, unit = item % units;
   bool isTotal = info.role == Role::Total;
   int64_t first = isTotal ? 0 : row, last = isTotal ? rowsOf(info) : row + 1;
@@ -135,7 +129,7 @@ void Run::storeSum(int64_t row, int64_t unit, const float *values) {
 void Run::passToOperands(int64_t row, int64_t unit, const float *gradient) {
   const SumInfo &info = program.sums[currentSum];
   const BetweenInfo &between = program.betweens[info.between];
-  int64_t units = unitsOf(between.to), members = call.size(H) / units;
+  int64_t units = call.units(between.to), members = call.size(H) / units;
   auto valueAt = [&](int64_t place, int64_t at) {
     return reinterpret_cast<const float *>(memory + place)[at];
   };

@@ -10,6 +10,7 @@
 #include "frontend/Reference/Types.h"
 #include "test/unit/CpuRun.h"
 #include "test/unit/Derived.h"
+#include "test/unit/Nudged.h"
 
 #include <gtest/gtest.h>
 
@@ -32,17 +33,11 @@ std::unique_ptr<library::InProcess> compileProgram(const Program &program,
 /// How far the meaning moves when every argument moves by half a unit in the
 /// last place of f32: no f32 code can be held to less.
 double sensitivity(const Program &program, const Batch &batch,
-                   TensorMap arguments, const TensorMap &meaning,
+                   const TensorMap &arguments, const TensorMap &meaning,
                    const TensorMap &magnitudes) {
   uint64_t bits = 1;
-  for (auto &[name, tensor] : arguments)
-    for (double &x : tensor.data) {
-      bits = bits * 6364136223846793005u + 1442695040888963407u;
-      if (std::fabs(x) != std::floor(std::fabs(x))) // zeros and indices stay
-        x *= 1 + (bits >> 63 ? 6e-8 : -6e-8);
-    }
-  return compare(evaluate(program, batch, arguments), meaning, magnitudes)
-      .ratio;
+  TensorMap moved = evaluate(program, batch, nudged(arguments, bits));
+  return compare(moved, meaning, magnitudes).ratio;
 }
 
 bool isInF32(const Program &program) {

@@ -10,6 +10,7 @@
 #include "frontend/Reference/Meaning.h"
 #include "frontend/Reference/Types.h"
 #include "test/unit/Derived.h"
+#include "test/unit/Nudged.h"
 
 #include <gtest/gtest.h>
 
@@ -68,14 +69,8 @@ double sensitivity(const Program &program, const Batch &batch,
   uint64_t bits = 1;
   double most = 0;
   for (int draw = 0; draw < 4; ++draw) {
-    TensorMap near = arguments;
-    for (auto &[name, tensor] : near)
-      for (double &x : tensor.data) {
-        bits = bits * 6364136223846793005u + 1442695040888963407u;
-        if (std::fabs(x) != std::floor(std::fabs(x))) // zeros and indices stay
-          x *= 1 + (bits >> 63 ? 6e-8 : -6e-8);
-      }
-    Gradients moved = differentiate(program, batch, near, seeds);
+    Gradients moved =
+        differentiate(program, batch, nudged(arguments, bits), seeds);
     most = std::max(
         most,
         compare(moved.values, expected.values, expected.magnitudes).ratio);
