@@ -13,35 +13,17 @@
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Support/TargetSelect.h"
 
-#include <chrono>
 #include <mutex>
 
 using namespace mlir;
 
 namespace trowel::cpu {
 
+using codegen::Stopwatch;
+
 namespace {
 
 constexpr llvm::StringLiteral entryName = "trowel_entry";
-
-/// Adds the time since the last call to the list under a name.
-class Stopwatch {
-public:
-  explicit Stopwatch(Timings *timings) : timings(timings) {}
-
-  void lap(const char *name) {
-    Clock::time_point now = Clock::now();
-    std::chrono::duration<double, std::milli> passed = now - last;
-    if (timings)
-      timings->push_back({name, passed.count()});
-    last = now;
-  }
-
-private:
-  using Clock = std::chrono::steady_clock;
-  Timings *timings;
-  Clock::time_point last = Clock::now();
-};
 
 class JitKernel : public Kernel {
 public:

@@ -6,6 +6,7 @@
 #ifndef TROWEL_CODEGEN_CPU_CPU_H
 #define TROWEL_CODEGEN_CPU_CPU_H
 
+#include "codegen/Timing.h"
 #include "dialect/Chunk/Chunk.h"
 #include "runtime/Host/Kernel.h"
 
@@ -36,12 +37,8 @@ struct CpuOptions {
   bool verify = true;
 };
 
-/// How long a phase of the compilation took.
-struct Timing {
-  std::string name;
-  double milliseconds;
-};
-using Timings = std::vector<Timing>;
+using codegen::Timing;
+using codegen::Timings;
 
 /// One of the caller's tensors, of which TrowelKernel takes one head's part.
 struct Argument {

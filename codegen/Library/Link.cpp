@@ -6,15 +6,13 @@
 #include "codegen/Library/Link.h"
 
 #include "codegen/Library/Runtime.h"
+#include "codegen/TemporaryFolder.h"
 
 #include "lld/Common/Driver.h"
-#include "llvm/ADT/SmallString.h"
 #include "llvm/ObjCopy/ConfigManager.h"
 #include "llvm/ObjCopy/ObjCopy.h"
 #include "llvm/Object/ObjectFile.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 
 #include <dlfcn.h>
 
@@ -22,45 +20,6 @@ LLD_HAS_DRIVER(elf)
 
 namespace trowel::library {
 namespace {
-
-class Folder {
-public:
-  Folder() { failure = llvm::sys::fs::createUniqueDirectory("trowel", path); }
-  ~Folder() {
-    if (!failure)
-      llvm::sys::fs::remove_directories(path);
-  }
-
-  llvm::Error check() const {
-    return failure ? llvm::createStringError(
-                         failure, "cannot make a folder for temporary files: " +
-                                      failure.message())
-                   : llvm::Error::success();
-  }
-  std::string file(const std::string &name) const {
-    llvm::SmallString<128> full(path);
-    llvm::sys::path::append(full, name);
-    return full.str().str();
-  }
-
-private:
-  llvm::SmallString<128> path;
-  std::error_code failure;
-};
-
-llvm::Error write(const std::string &path, llvm::StringRef bytes) {
-  std::error_code failure;
-  llvm::raw_fd_ostream stream(path, failure);
-  if (!failure) {
-    stream << bytes;
-    stream.close();
-    failure = stream.error();
-  }
-  return failure
-             ? llvm::createStringError(failure, "cannot write `" + path +
-                                                    "`: " + failure.message())
-             : llvm::Error::success();
-}
 
 /// This machine's C library, as the dynamic loader found it: by a function that
 /// no other library, such as a sanitizer, puts its own in front of.
@@ -74,7 +33,7 @@ llvm::Expected<std::string> findLibc() {
 
 llvm::Expected<std::string> link(std::vector<std::string> arguments,
                                  llvm::ArrayRef<std::string> objects) {
-  Folder folder;
+  codegen::TemporaryFolder folder;
   if (llvm::Error failure = folder.check())
     return std::move(failure);
   arguments.insert(arguments.begin(), "ld.lld");
@@ -83,7 +42,7 @@ llvm::Expected<std::string> link(std::vector<std::string> arguments,
     std::string path = folder.file(
         isRuntime ? "runtime.a" : "object" + std::to_string(i) + ".o");
     if (llvm::Error failure =
-            write(path, isRuntime ? runtimeArchive() : objects[i]))
+            codegen::writeFile(path, isRuntime ? runtimeArchive() : objects[i]))
       return std::move(failure);
     arguments.push_back(path);
   }
@@ -97,12 +56,7 @@ llvm::Expected<std::string> link(std::vector<std::string> arguments,
   const lld::DriverDef drivers[] = {{lld::Gnu, &lld::elf::link}};
   if (lld::lldMain(words, stream, stream, drivers).retCode != 0)
     return llvm::createStringError("linking failed: " + messages);
-  auto bytes = llvm::MemoryBuffer::getFile(output, /*IsText=*/false,
-                                           /*RequiresNullTerminator=*/false);
-  if (!bytes)
-    return llvm::createStringError(bytes.getError(),
-                                   "cannot read `" + output + "`");
-  return (*bytes)->getBuffer().str();
+  return codegen::readFile(output);
 }
 
 } // namespace
