@@ -22,23 +22,42 @@ static Step insert(Thread &thread, const Instruction &at) {
   return Step::Next;
 }
 
-static uint64_t bitsOfAttribute(Attribute value) {
-  if (auto integer = dyn_cast<IntegerAttr>(value))
-    return integer.getValue().getZExtValue();
-  return cast<FloatAttr>(value).getValue().bitcastToAPInt().getZExtValue();
+static bool addBits(Attribute value, std::vector<uint64_t> &bits) {
+  if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
+    for (Attribute element : elements.getValues<Attribute>())
+      if (!addBits(element, bits))
+        return false;
+    return true;
+  }
+  if (auto members = dyn_cast<ArrayAttr>(value)) {
+    for (Attribute member : members)
+      if (!addBits(member, bits))
+        return false;
+    return true;
+  }
+  auto integer = dyn_cast<IntegerAttr>(value);
+  auto number = dyn_cast<FloatAttr>(value);
+  if (!integer && !number)
+    return false;
+  APInt all = integer ? integer.getValue() : number.getValue().bitcastToAPInt();
+  if (all.getBitWidth() > 64)
+    return false;
+  bits.push_back(all.getZExtValue());
+  return true;
+}
+
+std::optional<std::vector<uint64_t>> bitsOfAttribute(Attribute value) {
+  std::vector<uint64_t> bits;
+  if (!addBits(value, bits))
+    return std::nullopt;
+  return bits;
 }
 
 static llvm::Error constant(Decoder &decoder, Operation *op) {
-  Attribute value = cast<LLVM::ConstantOp>(op).getValue();
-  std::vector<uint64_t> contents;
-  if (isa<IntegerAttr, FloatAttr>(value))
-    contents.push_back(bitsOfAttribute(value));
-  else if (auto elements = dyn_cast<DenseElementsAttr>(value))
-    for (Attribute element : elements.getValues<Attribute>())
-      contents.push_back(bitsOfAttribute(element));
-  if (contents.size() != slotsOf(op->getResult(0).getType()))
+  auto contents = bitsOfAttribute(cast<LLVM::ConstantOp>(op).getValue());
+  if (!contents || contents->size() != slotsOf(op->getResult(0).getType()))
     return refuse(op, "the emulator has no constants of this kind");
-  decoder.constant(op->getResult(0), contents);
+  decoder.constant(op->getResult(0), *contents);
   return llvm::Error::success();
 }
 
@@ -49,10 +68,23 @@ static llvm::Error zero(Decoder &decoder, Operation *op) {
 }
 
 /// Bits that are a NaN in every format.
+static void addUndefined(Type type, std::vector<uint64_t> &contents) {
+  if (auto members = dyn_cast<LLVM::LLVMStructType>(type)) {
+    for (Type member : members.getBody())
+      addUndefined(member, contents);
+    return;
+  }
+  if (auto array = dyn_cast<LLVM::LLVMArrayType>(type)) {
+    for (uint64_t i = 0; i < array.getNumElements(); ++i)
+      addUndefined(array.getElementType(), contents);
+    return;
+  }
+  contents.insert(contents.end(), slotsOf(type), ~0ull >> (64 - bitsOf(type)));
+}
+
 static llvm::Error undefined(Decoder &decoder, Operation *op) {
-  Type type = op->getResult(0).getType();
-  uint64_t pattern = bitsOf(type) ? ~0ull >> (64 - bitsOf(type)) : 0xffffffff;
-  std::vector<uint64_t> contents(slotsOf(type), pattern);
+  std::vector<uint64_t> contents;
+  addUndefined(op->getResult(0).getType(), contents);
   decoder.constant(op->getResult(0), contents);
   return llvm::Error::success();
 }
@@ -140,7 +172,37 @@ static llvm::Error insertElement(Decoder &decoder, Operation *op) {
   return llvm::Error::success();
 }
 
+namespace {
+/// Where each element of the result comes from.
+struct Picks : Details {
+  std::vector<Slot> from;
+};
+} // namespace
+
+static Step pick(Thread &thread, const Instruction &at) {
+  const std::vector<Slot> &from = at.as<Picks>().from;
+  for (uint32_t i = 0; i < at.count; ++i)
+    thread[at.result + i] = thread[from[i]];
+  return Step::Next;
+}
+
+static llvm::Error shuffleVector(Decoder &decoder, Operation *op) {
+  auto shuffled = cast<LLVM::ShuffleVectorOp>(op);
+  auto details = std::make_unique<Picks>();
+  int32_t first = slotsOf(shuffled.getV1().getType());
+  for (int32_t index : shuffled.getMask()) {
+    if (index < 0)
+      return refuse(op, "a position is undefined");
+    details->from.push_back(
+        index < first ? decoder.slot(shuffled.getV1()) + index
+                      : decoder.slot(shuffled.getV2()) + index - first);
+  }
+  decoder.emit(op, pick).details = std::move(details);
+  return llvm::Error::success();
+}
+
 void addAggregates(Table &table) {
+  table["llvm.shufflevector"] = shuffleVector;
   table["llvm.mlir.constant"] = constant;
   table["llvm.mlir.zero"] = zero;
   table["llvm.mlir.undef"] = undefined;

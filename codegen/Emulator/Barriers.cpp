@@ -16,6 +16,8 @@ struct Barrier : Details {
   Slot number;
   std::optional<Slot> threads; // all of the CTA without it
   bool waits;
+  std::optional<NVVM::BarrierReduction> reduction; // of `predicate`
+  Slot predicate = 0;
 };
 
 } // namespace
@@ -38,6 +40,11 @@ static std::optional<Step> check(Thread &thread, const Instruction &at,
                    "waits for " + llvm::Twine(expected) + " threads, but " +
                        barrier.first->name() + " waits for " +
                        llvm::Twine(barrier.expected) + " at the same barrier");
+  if (barrier.first &&
+      barrier.first->as<Barrier>().reduction != at.as<Barrier>().reduction)
+    return misused(thread, at,
+                   "reduces otherwise than " + barrier.first->name() +
+                       " at the same barrier");
   for (Thread *other : barrier.arrived)
     if (other->warp() == thread.warp())
       return misused(thread, at,
@@ -45,10 +52,25 @@ static std::optional<Step> check(Thread &thread, const Instruction &at,
   return std::nullopt;
 }
 
+static uint64_t reduce(NVVM::BarrierReduction how,
+                       const NamedBarrier &barrier) {
+  switch (how) {
+  case NVVM::BarrierReduction::POPC:
+    return barrier.trues;
+  case NVVM::BarrierReduction::AND:
+    return barrier.trues == barrier.arrived.size();
+  case NVVM::BarrierReduction::OR:
+    return barrier.trues != 0;
+  }
+  return 0;
+}
+
 /// Who waited knows what all knew when they arrived.
 static void complete(NamedBarrier &barrier, Thread &last) {
-  for (Thread *waiter : barrier.waiting) {
+  for (auto [waiter, at] : barrier.waiting) {
     waiter->clock.join(barrier.clock);
+    if (auto how = at->as<Barrier>().reduction)
+      (*waiter)[at->result] = reduce(*how, barrier);
     if (waiter->warp() != last.warp())
       last.machine->wake(*waiter);
   }
@@ -79,8 +101,10 @@ static Step arriveAsWarp(const Lanes &lanes, Thread &last,
       barrier.arrived.push_back(lane);
       barrier.clock.join(lane->clock);
       lane->advance();
+      if (details.reduction)
+        barrier.trues += (*lane)[details.predicate] != 0;
       if (details.waits)
-        barrier.waiting.push_back(lane);
+        barrier.waiting.push_back({lane, &at});
     }
   if (barrier.arrived.size() == expected) {
     complete(barrier, last);
@@ -96,24 +120,26 @@ static Step arrive(Thread &thread, const Instruction &at) {
   return thread.machine->meet(thread, at, ~0u, together);
 }
 
-static Instruction &emitBarrier(Decoder &decoder, Operation *op, Value number,
-                                Value threads, bool waits) {
+static Barrier &emitBarrier(Decoder &decoder, Operation *op, Value number,
+                            Value threads, bool waits) {
   auto details = std::make_unique<Barrier>();
   details->number = number ? decoder.slot(number) : decoder.constant(0);
   if (threads)
     details->threads = decoder.slot(threads);
   details->waits = waits;
-  Instruction &instruction = decoder.emit(op, arrive);
-  instruction.details = std::move(details);
-  return instruction;
+  Barrier &barrier = *details;
+  decoder.emit(op, arrive).details = std::move(details);
+  return barrier;
 }
 
 static llvm::Error decodeBarrier(Decoder &decoder, Operation *op) {
   auto barrier = cast<NVVM::BarrierOp>(op);
-  if (barrier.getReductionOp())
-    return refuse(op, "barriers that reduce do not run");
-  emitBarrier(decoder, op, barrier.getBarrierId(), barrier.getNumberOfThreads(),
-              true);
+  Barrier &details = emitBarrier(decoder, op, barrier.getBarrierId(),
+                                 barrier.getNumberOfThreads(), true);
+  if (auto how = barrier.getReductionOp()) {
+    details.reduction = *how;
+    details.predicate = decoder.slot(barrier.getReductionPredicate());
+  }
   return llvm::Error::success();
 }
 

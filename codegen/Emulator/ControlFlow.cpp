@@ -62,18 +62,24 @@ static Step unreachable(Thread &thread, const Instruction &at) {
   return thread.fail(at, Problem::Value, "is reached");
 }
 
-static void addEdge(Decoder &decoder, Branch *branch, Block *block,
-                    ValueRange passed) {
+static void addEdge(Decoder &decoder, Branch *branch, uint32_t block,
+                    ValueRange passed, ValueRange received) {
   size_t number = branch->edges.size();
   Edge &edge = branch->edges.emplace_back();
-  edge.block = decoder.blockNumber(block);
-  for (auto [from, to] : llvm::zip(passed, block->getArguments()))
+  edge.block = block;
+  for (auto [from, to] : llvm::zip(passed, received))
     edge.moves.push_back(
         {decoder.slot(from), decoder.slot(to), slotsOf(to.getType())});
   decoder.whenPlaced([&decoder, branch, number] {
     Edge &edge = branch->edges[number];
     edge.target = decoder.blockStart(edge.block);
   });
+}
+
+static void addEdge(Decoder &decoder, Branch *branch, Block *block,
+                    ValueRange passed) {
+  addEdge(decoder, branch, decoder.blockNumber(block), passed,
+          block->getArguments());
 }
 
 static Branch *emitBranch(Decoder &decoder, Operation *op, Handler run) {
@@ -112,6 +118,34 @@ static llvm::Error selection(Decoder &decoder, Operation *op) {
   return llvm::Error::success();
 }
 
+/// Calls become the body of the function, anew at each place: registers need no
+/// stack then, and threads that meet inside came by the same call.
+static llvm::Error call(Decoder &decoder, Operation *op) {
+  auto site = cast<LLVM::CallOp>(op);
+  auto name = site.getCalleeAttr();
+  auto function =
+      name ? SymbolTable::lookupNearestSymbolFrom<LLVM::LLVMFuncOp>(op, name)
+           : LLVM::LLVMFuncOp();
+  if (!function || function.isExternal() || function.isVarArg())
+    return refuse(op, "only functions with a body in the module are called");
+  return decoder.expand(site, function, [&] {
+    addEdge(decoder, emitBranch(decoder, op, branch),
+            &function.getBody().front(), site.getArgOperands());
+  });
+}
+
+static llvm::Error goBack(Decoder &decoder, Operation *op) {
+  const Decoder::Expansion *expansion = decoder.expansion();
+  if (!expansion) {
+    decoder.emit(op, leave);
+    return llvm::Error::success();
+  }
+  LLVM::CallOp site = expansion->call;
+  addEdge(decoder, emitBranch(decoder, op, branch), expansion->behind,
+          op->getOperands(), site->getResults());
+  return llvm::Error::success();
+}
+
 template <Handler run>
 static llvm::Error plain(Decoder &decoder, Operation *op) {
   decoder.emit(op, run);
@@ -122,7 +156,8 @@ void addControlFlow(Table &table) {
   table["llvm.br"] = always;
   table["llvm.cond_br"] = conditional;
   table["llvm.switch"] = selection;
-  table["llvm.return"] = plain<leave>;
+  table["llvm.call"] = call;
+  table["llvm.return"] = goBack;
   table["llvm.unreachable"] = plain<unreachable>;
 }
 

@@ -74,12 +74,48 @@ unsigned spaceOf(Type type) {
 uint64_t alignmentOf(Type type) {
   if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
     return alignmentOf(array.getElementType());
+  if (auto members = dyn_cast<LLVM::LLVMStructType>(type)) {
+    uint64_t alignment = 1;
+    if (!members.isPacked())
+      for (Type member : members.getBody())
+        alignment = std::max(alignment, alignmentOf(member));
+    return alignment;
+  }
   return llvm::PowerOf2Ceil(std::max<uint64_t>(sizeOf(type), 1));
+}
+
+uint64_t strideOf(Type type) {
+  return llvm::alignTo(sizeOf(type), alignmentOf(type));
+}
+
+uint64_t offsetOf(LLVM::LLVMStructType type, unsigned member) {
+  uint64_t offset = 0;
+  for (unsigned i = 0;; ++i) {
+    Type each = type.getBody()[i];
+    if (!type.isPacked())
+      offset = llvm::alignTo(offset, alignmentOf(each));
+    if (i == member)
+      return offset;
+    offset += strideOf(each);
+  }
+}
+
+static uint64_t sizeOfStruct(LLVM::LLVMStructType type) {
+  ArrayRef<Type> members = type.getBody();
+  for (Type member : members)
+    if (sizeOf(member) == 0)
+      return 0;
+  return members.empty() ? 0
+                         : llvm::alignTo(offsetOf(type, members.size() - 1) +
+                                             strideOf(members.back()),
+                                         alignmentOf(type));
 }
 
 uint64_t sizeOf(Type type) {
   if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
-    return array.getNumElements() * sizeOf(array.getElementType());
+    return array.getNumElements() * strideOf(array.getElementType());
+  if (auto members = dyn_cast<LLVM::LLVMStructType>(type))
+    return sizeOfStruct(members);
   if (auto vector = dyn_cast<VectorType>(type))
     return vector.getNumElements() * sizeOf(vector.getElementType());
   if (auto pointer = dyn_cast<LLVM::LLVMPointerType>(type))
@@ -88,17 +124,51 @@ uint64_t sizeOf(Type type) {
   return bitsOf(type) / 8;
 }
 
-llvm::Expected<SharedLayout> layOutShared(Operation *module) {
-  SharedLayout layout;
+/// The element of arrays, of arrays of arrays, and of vectors.
+static Type innermost(Type type) {
+  while (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
+    type = array.getElementType();
+  return elementOf(type);
+}
+
+/// The contents of a variable that nothing can write; nothing: not supported.
+static std::optional<Buffer> contents(LLVM::GlobalOp global) {
+  bool fixed = global.getConstant() || global.getAddrSpace() == 4;
+  if (!fixed || global.getAddrSpace() == 3 || !global.getValue())
+    return std::nullopt;
+  auto elements = bitsOfAttribute(*global.getValue());
+  uint64_t each = sizeOf(innermost(global.getGlobalType()));
+  uint64_t size = sizeOf(global.getGlobalType());
+  if (!elements || each == 0 || each > 8 || elements->size() * each != size)
+    return std::nullopt;
+  Buffer buffer(size);
+  for (auto [i, bits] : llvm::enumerate(*elements))
+    std::memcpy(&buffer.bytes[i * each], &bits, each);
+  buffer.written.assign(size, 1);
+  return buffer;
+}
+
+llvm::Expected<Layout> layOut(Operation *module) {
+  Layout layout;
   std::vector<LLVM::GlobalOp> dynamic;
   for (Operation &op : module->getRegion(0).front()) {
     auto global = dyn_cast<LLVM::GlobalOp>(op);
     if (!global)
       continue;
+    if (auto constant = contents(global)) {
+      layout.addresses[global.getSymName()] =
+          (address::firstConstant + layout.constants.size())
+          << address::bufferShift;
+      layout.constants.push_back(std::move(*constant));
+      continue;
+    }
     if (global.getAddrSpace() != 3)
-      return refuse(global, "variables outside of shared memory do not run");
+      continue;
     uint64_t size = sizeOf(global.getGlobalType());
     if (size == 0) {
+      auto array = dyn_cast<LLVM::LLVMArrayType>(global.getGlobalType());
+      if (!array || array.getNumElements() != 0)
+        return refuse(global, "the emulator does not know its size");
       dynamic.push_back(global);
       continue;
     }
@@ -174,23 +244,57 @@ llvm::Error Decoder::decodeBlock(Block &block) {
   return llvm::Error::success();
 }
 
-llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
-  for (Block &block : kernel.getBody()) {
-    numbers[&block] = numbers.size();
+llvm::Error Decoder::number(LLVM::LLVMFuncOp function) {
+  for (Block &block : function.getBody()) {
+    numbers[&block] = starts.size();
+    starts.push_back(0);
     for (Value argument : block.getArguments()) {
       if (slotsOf(argument.getType()) == 0)
-        return refuse(kernel, "the emulator has no values of an argument's "
-                              "type");
+        return refuse(function, "the emulator has no values of an argument's "
+                                "type");
       slots[argument] = allocate(slotsOf(argument.getType()));
     }
   }
-  starts.resize(numbers.size());
-  for (Value argument : kernel.getArguments())
-    program.arguments.push_back(range(argument));
-  // Definitions come before their uses.
-  for (Block *block : getBlocksSortedByDominance(kernel.getBody()))
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (function.getArgAttr(i, "llvm.byval"))
+      return refuse(function, "arguments that are copied into memory do not "
+                              "run");
+  return llvm::Error::success();
+}
+
+/// Definitions come before their uses.
+llvm::Error Decoder::decodeBody(LLVM::LLVMFuncOp function) {
+  for (Block *block : getBlocksSortedByDominance(function.getBody()))
     if (llvm::Error error = decodeBlock(*block))
       return error;
+  return llvm::Error::success();
+}
+
+llvm::Error Decoder::expand(LLVM::CallOp call, LLVM::LLVMFuncOp function,
+                            llvm::function_ref<void()> enter) {
+  for (const Expansion &outer : expansions)
+    if (outer.function == function)
+      return refuse(call, "functions that call themselves do not run");
+  if (llvm::Error error = number(function))
+    return error;
+  enter();
+  uint32_t behind = starts.size();
+  starts.push_back(0);
+  expansions.push_back({function, call, behind});
+  if (llvm::Error error = decodeBody(function))
+    return error;
+  expansions.pop_back();
+  starts[behind] = program.code.size();
+  return llvm::Error::success();
+}
+
+llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
+  if (llvm::Error error = number(kernel))
+    return error;
+  for (Value argument : kernel.getArguments())
+    program.arguments.push_back({range(argument), bitsOf(argument.getType())});
+  if (llvm::Error error = decodeBody(kernel))
+    return error;
   for (auto &fix : fixes)
     fix();
   return std::move(program);

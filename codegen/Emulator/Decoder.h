@@ -6,6 +6,7 @@
 #ifndef TROWEL_CODEGEN_EMULATOR_DECODER_H
 #define TROWEL_CODEGEN_EMULATOR_DECODER_H
 
+#include "codegen/Emulator/Emulator.h"
 #include "codegen/Emulator/Program.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -29,17 +30,26 @@ using Table = llvm::StringMap<Decode>;
 /// The operations that the emulator runs; every other one is refused.
 const Table &operations();
 
-/// Where the variables of a module in shared memory lie.
-struct SharedLayout {
+/// Where the variables of a module lie: those in shared memory, and constants
+/// with their contents. Others have no address.
+struct Layout {
   llvm::StringMap<uint64_t> addresses;
   uint64_t staticEnd = address::firstShared;
+  std::vector<Buffer> constants;
 };
 
-llvm::Expected<SharedLayout> layOutShared(mlir::Operation *module);
+llvm::Expected<Layout> layOut(mlir::Operation *module);
+
+/// The bits of each element of a constant; nothing: not supported.
+std::optional<std::vector<uint64_t>> bitsOfAttribute(mlir::Attribute value);
 
 /// Size and alignment of a type in memory, in bytes; 0: not supported.
 uint64_t sizeOf(mlir::Type type);
 uint64_t alignmentOf(mlir::Type type);
+/// From one element of an array to the next.
+uint64_t strideOf(mlir::Type type);
+/// The place of a member of a struct, in bytes.
+uint64_t offsetOf(mlir::LLVM::LLVMStructType type, unsigned member);
 /// The address space of a pointer type.
 unsigned spaceOf(mlir::Type type);
 /// Bits of a scalar or of an element of a vector.
@@ -51,7 +61,7 @@ uint32_t slotsOf(mlir::Type type);
 
 class Decoder {
 public:
-  explicit Decoder(const SharedLayout &shared) : shared(shared) {}
+  explicit Decoder(const Layout &variables) : variables(variables) {}
 
   llvm::Expected<Program> decode(mlir::LLVM::LLVMFuncOp kernel);
 
@@ -73,7 +83,22 @@ public:
   /// `count` new slots.
   Slot allocate(uint32_t count);
 
-  const SharedLayout &sharedLayout() const { return shared; }
+  /// Decodes the body of a function in the place of a call, after `enter` has
+  /// emitted the way into its entry block. What it returns is put into the
+  /// call's result, and the code goes on behind it.
+  llvm::Error expand(mlir::LLVM::CallOp call, mlir::LLVM::LLVMFuncOp function,
+                     llvm::function_ref<void()> enter);
+  struct Expansion {
+    mlir::LLVM::LLVMFuncOp function;
+    mlir::LLVM::CallOp call;
+    uint32_t behind; // the number of what comes after the call
+  };
+  /// The innermost call that is being expanded; null in the kernel itself.
+  const Expansion *expansion() const {
+    return expansions.empty() ? nullptr : &expansions.back();
+  }
+
+  const Layout &layout() const { return variables; }
   uint32_t blockNumber(mlir::Block *block) { return numbers.lookup(block); }
   /// The place of a block in the code; known when all of it is decoded.
   uint32_t blockStart(uint32_t number) const { return starts[number]; }
@@ -83,14 +108,17 @@ public:
   }
 
 private:
+  llvm::Error number(mlir::LLVM::LLVMFuncOp function);
+  llvm::Error decodeBody(mlir::LLVM::LLVMFuncOp function);
   llvm::Error decodeBlock(mlir::Block &block);
   void allocateResults(mlir::Operation &op);
 
-  const SharedLayout &shared;
+  const Layout &variables;
   Program program;
   llvm::DenseMap<mlir::Value, Slot> slots;
   llvm::DenseMap<mlir::Block *, uint32_t> numbers;
   std::vector<uint32_t> starts;
+  std::vector<Expansion> expansions;
   std::vector<std::function<void()>> fixes;
 };
 

@@ -30,7 +30,7 @@ static llvm::Error unusable(const llvm::Twine &text) {
 
 static llvm::Expected<const Program *> decoded(Kernels &kernels,
                                                Operation *module,
-                                               const SharedLayout &shared,
+                                               const Layout &layout,
                                                llvm::StringRef name) {
   auto known = kernels.programs.find(name.str());
   if (known != kernels.programs.end())
@@ -39,7 +39,7 @@ static llvm::Expected<const Program *> decoded(Kernels &kernels,
       SymbolTable::lookupSymbolIn(module, name));
   if (!kernel || kernel.isExternal())
     return unusable("there is no kernel '" + name + "'");
-  llvm::Expected<Program> program = Decoder(shared).decode(kernel);
+  llvm::Expected<Program> program = Decoder(layout).decode(kernel);
   if (!program)
     return program.takeError();
   return &kernels.programs.emplace(name.str(), std::move(*program))
@@ -55,11 +55,12 @@ static llvm::Error place(const Program &program,
     return unusable(
         llvm::formatv("the kernel takes {0} arguments, {1} are given",
                       program.arguments.size(), arguments.size()));
-  for (auto [range, argument] : llvm::zip(program.arguments, arguments)) {
+  for (auto [parameter, argument] : llvm::zip(program.arguments, arguments)) {
+    auto [range, bits] = parameter;
     if (range.count != 1)
       return unusable("a kernel takes scalars and pointers only");
     if (auto *scalar = std::get_if<uint64_t>(&argument)) {
-      frame[range.first] = *scalar;
+      frame[range.first] = *scalar & ~0ull >> (64 - bits);
       continue;
     }
     Buffer &buffer = *std::get<Buffer *>(argument);
@@ -87,7 +88,7 @@ static llvm::Error check(const Shape &shape, uint64_t sharedBytes) {
 llvm::Expected<Counters> Emulator::launch(llvm::StringRef name,
                                           const Shape &shape,
                                           llvm::ArrayRef<Argument> arguments) {
-  llvm::Expected<SharedLayout> layout = layOutShared(module);
+  llvm::Expected<Layout> layout = layOut(module);
   if (!layout)
     return layout.takeError();
   auto program = decoded(*kernels, module, *layout, name);
@@ -98,10 +99,13 @@ llvm::Expected<Counters> Emulator::launch(llvm::StringRef name,
   if (llvm::Error error = check(shape, sharedBytes))
     return error;
   std::vector<uint64_t> frame = (*program)->frame;
-  std::vector<Region> global;
+  std::vector<Region> global, constants;
+  for (Buffer &constant : layout->constants)
+    constants.emplace_back(constant.bytes.data(), constant.written.data(),
+                           constant.bytes.size());
   if (llvm::Error error = place(**program, arguments, frame, global))
     return error;
-  Machine machine(**program, shape, options, sharedBytes, global);
+  Machine machine(**program, shape, options, sharedBytes, global, constants);
   if (llvm::Error error = machine.run(frame))
     return error;
   return machine.count();

@@ -198,9 +198,25 @@ static llvm::Error same(Decoder &decoder, Operation *op) {
   return llvm::Error::success();
 }
 
-static Step populationCount(Thread &thread, const Instruction &at) {
+using Unary = uint64_t (*)(uint64_t, unsigned);
+
+static uint64_t populationCount(uint64_t a, unsigned) {
+  return llvm::popcount(a);
+}
+/// The smallest number is its own absolute value, as `abs` of PTX has it.
+static uint64_t magnitude(uint64_t a, unsigned width) {
+  return extended(a, width) < 0 ? -a : a;
+}
+static uint64_t leadingZeros(uint64_t a, unsigned width) {
+  return llvm::countl_zero(a) - (64 - width);
+}
+static uint64_t trailingZeros(uint64_t a, unsigned width) {
+  return std::min<uint64_t>(llvm::countr_zero(a), width);
+}
+
+template <Unary f> static Step unary(Thread &thread, const Instruction &at) {
   for (uint32_t i = 0; i < at.count; ++i)
-    thread[at.result + i] = llvm::popcount(thread[at.a + i]);
+    thread[at.result + i] = f(thread[at.a + i], at.width) & mask(at.width);
   return Step::Next;
 }
 
@@ -228,7 +244,11 @@ void addIntegers(Table &table) {
   table["llvm.intr.umax"] = plain<binary<umax>>;
   table["llvm.intr.smin"] = plain<binary<smin>>;
   table["llvm.intr.smax"] = plain<binary<smax>>;
-  table["llvm.intr.ctpop"] = plain<populationCount>;
+  table["llvm.intr.ctpop"] = plain<unary<populationCount>>;
+  table["llvm.intr.abs"] = plain<unary<magnitude>>;
+  table["llvm.intr.ctlz"] = plain<unary<leadingZeros>>;
+  table["llvm.intr.cttz"] = plain<unary<trailingZeros>>;
+  table["llvm.freeze"] = same;
   table["llvm.icmp"] = decodeCompare;
   table["llvm.select"] = decodeSelect;
   table["llvm.sext"] = decodeSignExtend;

@@ -12,10 +12,11 @@ using namespace mlir;
 
 namespace trowel::emulator {
 
-constexpr uint32_t widest = 16; // bytes of one access
+constexpr uint32_t widest = 16;    // bytes of one access of a device
+constexpr uint32_t mostBytes = 64; // of one load or store
 
 static Step load(Thread &thread, const Instruction &at) {
-  uint8_t bytes[widest];
+  uint8_t bytes[mostBytes];
   uint32_t each = at.width / 8;
   Step step = thread.machine->load(thread, at, at.immediate, thread[at.a],
                                    bytes, at.count * each);
@@ -29,7 +30,7 @@ static Step load(Thread &thread, const Instruction &at) {
 }
 
 static Step store(Thread &thread, const Instruction &at) {
-  uint8_t bytes[widest];
+  uint8_t bytes[mostBytes];
   uint32_t each = at.width / 8;
   for (uint32_t i = 0; i < at.count; ++i)
     std::memcpy(bytes + i * each, &thread[at.a + i], each);
@@ -42,23 +43,27 @@ static const char *inMemory(Type type, Type pointer) {
   uint64_t size = sizeOf(type);
   if (!isa<VectorType>(type) && slotsOf(type) != 1)
     return "loads and stores are of scalars and vectors";
-  if (bitsOf(type) % 8 || size == 0 || size > widest ||
-      !llvm::isPowerOf2_64(size) || isa<LLVM::LLVMPointerType>(type))
-    return "an access is of 1, 2, 4, 8 or 16 bytes";
+  if (bitsOf(type) % 8 || size == 0 || size > mostBytes ||
+      !llvm::isPowerOf2_64(size) || size * 8 != bitsOf(type) * slotsOf(type))
+    return "an access is of 1, 2, 4, 8, 16, 32 or 64 bytes";
   unsigned space = spaceOf(pointer);
-  if (space != 0 && space != 1 && space != 3)
+  if (space != 0 && space != 1 && space != 3 && space != 4)
     return "the emulator has no memory in this address space";
   return nullptr;
 }
 
 static llvm::Error decodeAccess(Decoder &decoder, Operation *op, Handler run,
-                                Type type, Type pointer) {
+                                Type type, Type pointer,
+                                std::optional<uint64_t> alignment) {
   if (const char *reason = inMemory(type, pointer))
     return refuse(op, reason);
   Instruction &instruction = decoder.emit(op, run);
   instruction.count = slotsOf(type);
   instruction.width = bitsOf(type);
   instruction.immediate = spaceOf(pointer);
+  // What is aligned less than its size is accessed in parts.
+  instruction.alignment = std::min<uint64_t>(
+      {sizeOf(type), widest, alignment.value_or(alignmentOf(type))});
   return llvm::Error::success();
 }
 
@@ -67,7 +72,7 @@ static llvm::Error decodeLoad(Decoder &decoder, Operation *op) {
   if (access.getOrdering() != LLVM::AtomicOrdering::not_atomic)
     return refuse(op, "atomic loads do not run");
   return decodeAccess(decoder, op, load, access.getType(),
-                      access.getAddr().getType());
+                      access.getAddr().getType(), access.getAlignment());
 }
 
 static llvm::Error decodeStore(Decoder &decoder, Operation *op) {
@@ -75,7 +80,7 @@ static llvm::Error decodeStore(Decoder &decoder, Operation *op) {
   if (access.getOrdering() != LLVM::AtomicOrdering::not_atomic)
     return refuse(op, "atomic stores do not run");
   return decodeAccess(decoder, op, store, access.getValue().getType(),
-                      access.getAddr().getType());
+                      access.getAddr().getType(), access.getAlignment());
 }
 
 namespace {
@@ -109,13 +114,22 @@ static llvm::Error decodeAddress(Decoder &decoder, Operation *op) {
   int64_t fixed = 0;
   Type type = address.getElemType();
   for (auto [number, index] : llvm::enumerate(address.getIndices())) {
+    if (auto members = dyn_cast<LLVM::LLVMStructType>(type);
+        members && number > 0) {
+      auto member = dyn_cast<IntegerAttr>(index);
+      if (!member || sizeOf(members) == 0)
+        return refuse(op, "the emulator does not know the size of a member");
+      fixed += offsetOf(members, member.getInt());
+      type = members.getBody()[member.getInt()];
+      continue;
+    }
     if (number > 0) {
       auto array = dyn_cast<LLVM::LLVMArrayType>(type);
       if (!array)
-        return refuse(op, "only arrays are indexed");
+        return refuse(op, "only arrays and structs are indexed");
       type = array.getElementType();
     }
-    uint64_t stride = sizeOf(type);
+    uint64_t stride = strideOf(type);
     if (stride == 0)
       return refuse(op, "the emulator does not know the size of the elements");
     if (auto known = dyn_cast<IntegerAttr>(index))
@@ -134,9 +148,10 @@ static llvm::Error decodeAddress(Decoder &decoder, Operation *op) {
 
 static llvm::Error addressOf(Decoder &decoder, Operation *op) {
   auto symbol = cast<LLVM::AddressOfOp>(op);
-  auto known = decoder.sharedLayout().addresses.find(symbol.getGlobalName());
-  if (known == decoder.sharedLayout().addresses.end())
-    return refuse(op, "there is no such variable in shared memory");
+  auto known = decoder.layout().addresses.find(symbol.getGlobalName());
+  if (known == decoder.layout().addresses.end())
+    return refuse(op, "only variables in shared memory and constants with "
+                      "known elements run");
   decoder.constant(op->getResult(0), known->second);
   return llvm::Error::success();
 }
@@ -170,9 +185,9 @@ static llvm::Error castSpace(Decoder &decoder, Operation *op) {
     decoder.emit(op, toGeneric);
   else if (from == 0 && to == 3)
     decoder.emit(op, toShared);
-  else if (from == 0 && to == 1)
+  else if (from == 0 && (to == 1 || to == 4))
     decoder.emit(op, toGlobal);
-  else if (from == to || (from == 1 && to == 0))
+  else if (from == to || ((from == 1 || from == 4) && to == 0))
     decoder.alias(op->getResult(0), decoder.slot(op->getOperand(0)));
   else
     return refuse(op, "the emulator has no such conversion of addresses");

@@ -32,6 +32,9 @@ std::string Machine::describe(const Place &place) const {
   if (place.shared)
     return llvm::formatv("shared memory, byte {0}",
                          place.offset + address::firstShared);
+  if (place.constant)
+    return llvm::formatv("constant {0}, byte {1}",
+                         place.region - constants.data(), place.offset);
   return llvm::formatv("buffer {0}, byte {1}", place.region - global.data(),
                        place.offset);
 }
@@ -186,6 +189,11 @@ std::optional<Machine::Place> Machine::resolve(Thread &thread,
              buffer >= 1 && buffer <= global.size()) {
     place.region = &global[buffer - 1];
     place.offset = plain & ((1ull << address::bufferShift) - 1);
+  } else if (buffer >= address::firstConstant &&
+             buffer < address::firstConstant + constants.size()) {
+    place.region = &constants[buffer - address::firstConstant];
+    place.offset = plain & ((1ull << address::bufferShift) - 1);
+    place.constant = true;
   }
   const char *window = place.shared ? "shared" : "global";
   if (!place.region || !place.region->holds(place.offset, bytes)) {
@@ -194,10 +202,10 @@ std::optional<Machine::Place> Machine::resolve(Thread &thread,
                               bytes, plain, window));
     return std::nullopt;
   }
-  if (plain % bytes != 0) {
+  if (plain % at.alignment != 0) {
     thread.fail(at, Problem::Address,
                 llvm::formatv("{0:x} in {1} memory is not a multiple of {2}",
-                              plain, window, bytes));
+                              plain, window, at.alignment));
     return std::nullopt;
   }
   return place;
@@ -245,7 +253,11 @@ Step Machine::load(Thread &thread, const Instruction &at, unsigned space,
 Step Machine::store(Thread &thread, const Instruction &at, unsigned space,
                     uint64_t pointer, const void *from, uint32_t bytes) {
   auto place = resolve(thread, at, space, pointer, bytes);
-  if (!place || !note(thread, at, *place, bytes, Kind::Write))
+  if (!place)
+    return Step::Failed;
+  if (place->constant)
+    return thread.fail(at, Problem::Address, "writes " + describe(*place));
+  if (!note(thread, at, *place, bytes, Kind::Write))
     return Step::Failed;
   (place->shared ? counters.sharedWritten : counters.globalWritten) += bytes;
   place->region->markWritten(place->offset, bytes);

@@ -50,7 +50,8 @@ struct Meeting {
 struct NamedBarrier {
   uint32_t expected = 0;
   std::vector<Thread *> arrived;
-  std::vector<Thread *> waiting;
+  std::vector<std::pair<Thread *, const Instruction *>> waiting;
+  uint32_t trues = 0; // whose predicate holds, where it reduces
   Clock clock;
   const Instruction *first = nullptr;
 };
@@ -62,10 +63,11 @@ constexpr uint32_t namedBarriers = 16;
 class Machine {
 public:
   Machine(const Program &program, const Shape &shape, const Options &options,
-          uint64_t sharedBytes, std::vector<Region> &global)
+          uint64_t sharedBytes, std::vector<Region> &global,
+          std::vector<Region> &constants)
       : program(program), shape(shape), options(options), global(global),
-        random(options.seed), executions(program.code.size(), 0),
-        sharedBytes(sharedBytes) {}
+        constants(constants), random(options.seed),
+        executions(program.code.size(), 0), sharedBytes(sharedBytes) {}
 
   /// `frame`: the first contents of each thread's slots.
   llvm::Error run(const std::vector<uint64_t> &frame);
@@ -85,6 +87,10 @@ public:
   Step store(Thread &thread, const Instruction &at, unsigned space,
              uint64_t pointer, const void *from, uint32_t bytes);
 
+  /// Instructions that this CTA has run so far.
+  uint64_t time() const { return spent; }
+  uint64_t sharedSize() const { return sharedBytes; }
+
   const Program &program;
   const Shape &shape;
   const Options &options;
@@ -98,6 +104,7 @@ private:
     Region *region;
     uint64_t offset;
     bool shared;
+    bool constant = false;
   };
 
   void startCta(const std::vector<uint64_t> &frame);
@@ -116,6 +123,7 @@ private:
   std::string describe(const Place &place) const;
 
   std::vector<Region> &global;
+  std::vector<Region> &constants;
   std::mt19937_64 random;
   std::vector<uint64_t> executions; // of each instruction
   Counters counters;

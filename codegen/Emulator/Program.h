@@ -50,6 +50,7 @@ struct Instruction {
   uint32_t count = 1; // components
   uint32_t width = 0; // bits of a component
   int64_t immediate = 0;
+  uint32_t alignment = 0; // of an access to memory, in bytes
   std::unique_ptr<Details> details;
   mlir::Operation *op = nullptr;
   uint32_t index = 0;
@@ -66,7 +67,11 @@ struct Program {
   std::vector<Instruction> code;
   /// The slots of a thread at its start: constants are there already.
   std::vector<uint64_t> frame;
-  std::vector<SlotRange> arguments;
+  struct Argument {
+    SlotRange slots;
+    unsigned bits;
+  };
+  std::vector<Argument> arguments;
 };
 
 /// Pointers to shared memory are offsets from the start of its window; generic
@@ -74,7 +79,8 @@ struct Program {
 namespace address {
 constexpr uint64_t firstShared = 1024; // below it lies what the system uses
 constexpr uint64_t sharedWindow = 1ull << 60;
-constexpr unsigned bufferShift = 36; // global memory, by buffer
+constexpr unsigned bufferShift = 36;        // global memory, by buffer
+constexpr uint64_t firstConstant = 1 << 20; // variables, numbered as buffers
 } // namespace address
 
 } // namespace trowel::emulator

@@ -27,14 +27,28 @@ static uint32_t nctaY(Thread &t) { return t.machine->shape.grid.y; }
 static uint32_t nctaZ(Thread &t) { return t.machine->shape.grid.z; }
 static uint32_t laneId(Thread &t) { return t.lane(); }
 static uint32_t warpSizeOf(Thread &) { return warpSize; }
+static uint32_t maskEq(Thread &t) { return 1u << t.lane(); }
+static uint32_t maskLt(Thread &t) { return maskEq(t) - 1; }
+static uint32_t maskLe(Thread &t) { return maskLt(t) | maskEq(t); }
+static uint32_t maskGt(Thread &t) { return ~maskLe(t); }
+static uint32_t maskGe(Thread &t) { return ~maskLt(t); }
+// A launch without clusters has clusters of one CTA.
+static uint32_t zero(Thread &) { return 0; }
+static uint32_t one(Thread &) { return 1; }
+static uint32_t sharedSize(Thread &t) { return t.machine->sharedSize(); }
+static uint32_t dynamicSize(Thread &t) {
+  return t.machine->shape.dynamicShared;
+}
+/// Time is the number of instructions that the CTA has run.
+static uint64_t clock64(Thread &t) { return t.machine->time(); }
+static uint32_t clock32(Thread &t) { return t.machine->time(); }
 
-template <uint32_t (*value)(Thread &)>
-static Step read(Thread &thread, const Instruction &at) {
+template <auto value> static Step read(Thread &thread, const Instruction &at) {
   thread[at.result] = value(thread);
   return Step::Next;
 }
 
-template <uint32_t (*value)(Thread &)>
+template <auto value>
 static llvm::Error decode(Decoder &decoder, mlir::Operation *op) {
   decoder.emit(op, read<value>);
   return llvm::Error::success();
@@ -55,6 +69,31 @@ void addSpecialRegisters(Table &table) {
   table["nvvm.read.ptx.sreg.nctaid.z"] = decode<nctaZ>;
   table["nvvm.read.ptx.sreg.laneid"] = decode<laneId>;
   table["nvvm.read.ptx.sreg.warpsize"] = decode<warpSizeOf>;
+  table["nvvm.read.ptx.sreg.lanemask.eq"] = decode<maskEq>;
+  table["nvvm.read.ptx.sreg.lanemask.lt"] = decode<maskLt>;
+  table["nvvm.read.ptx.sreg.lanemask.le"] = decode<maskLe>;
+  table["nvvm.read.ptx.sreg.lanemask.gt"] = decode<maskGt>;
+  table["nvvm.read.ptx.sreg.lanemask.ge"] = decode<maskGe>;
+  table["nvvm.read.ptx.sreg.clusterid.x"] = decode<ctaX>;
+  table["nvvm.read.ptx.sreg.nclusterid.x"] = decode<nctaX>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.x"] = decode<zero>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.x"] = decode<one>;
+  table["nvvm.read.ptx.sreg.clusterid.y"] = decode<ctaY>;
+  table["nvvm.read.ptx.sreg.nclusterid.y"] = decode<nctaY>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.y"] = decode<zero>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.y"] = decode<one>;
+  table["nvvm.read.ptx.sreg.clusterid.z"] = decode<ctaZ>;
+  table["nvvm.read.ptx.sreg.nclusterid.z"] = decode<nctaZ>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.z"] = decode<zero>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.z"] = decode<one>;
+  table["nvvm.read.ptx.sreg.cluster.ctarank"] = decode<zero>;
+  table["nvvm.read.ptx.sreg.cluster.nctarank"] = decode<one>;
+  table["nvvm.read.ptx.sreg.total.smem.size"] = decode<sharedSize>;
+  table["nvvm.read.ptx.sreg.dynamic.smem.size"] = decode<dynamicSize>;
+  table["nvvm.read.ptx.sreg.clock"] = decode<clock32>;
+  table["nvvm.read.ptx.sreg.clock64"] = decode<clock64>;
+  table["nvvm.read.ptx.sreg.globaltimer"] = decode<clock64>;
+  table["nvvm.read.ptx.sreg.globaltimer.lo"] = decode<clock32>;
 }
 
 } // namespace trowel::emulator
