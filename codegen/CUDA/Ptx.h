@@ -16,8 +16,9 @@ namespace trowel::cuda {
 
 struct PtxOptions {
   std::string chip = "sm_90a";
-  /// The version of PTX; LLVM ends the process if the chip needs a later one.
-  std::string features = "+ptx80";
+  /// The version of PTX, as `+ptx86`: the first one that has the chip if empty.
+  /// LLVM ends the process if the chip needs a later one.
+  std::string features;
   /// Run MLIR's verifier over the module first.
   bool verify = true;
   /// Leave inline assembly as MLIR translates it, which is wrong: a test shows

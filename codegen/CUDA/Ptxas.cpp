@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The program is run without a shell. What it says of the kernels is read off
-// its log, which must name every kernel's registers: a log in other words is an
-// error, not a kernel without spills.
+// its log, which must name every kernel's registers and spills: a log in other
+// words is an error, not a kernel without spills.
 #include "codegen/CUDA/Ptxas.h"
 
 #include "codegen/TemporaryFolder.h"
@@ -89,11 +89,16 @@ private:
     if (code || line.contains("warning"))
       assembly.remarks.push_back({code.value_or(""), line.str()});
     else if (auto name = group("Compiling entry function '([^']+)'", line))
-      assembly.kernels.emplace_back().name = *name;
+      startKernel(*name);
     else if (line.contains("bytes stack frame"))
       readStack(line);
     else if (line.contains(": Used "))
       readUse(line);
+  }
+
+  void startKernel(const std::string &name) {
+    assembly.kernels.emplace_back().name = name;
+    spillsAreKnown = false;
   }
 
   /// A line for the kernel, and one for each function that it calls.
@@ -110,11 +115,12 @@ private:
     kernel.stackBytes = std::max(kernel.stackBytes, bytes[0]);
     kernel.spillStoreBytes += bytes[1];
     kernel.spillLoadBytes += bytes[2];
+    spillsAreKnown = true;
   }
 
   void readUse(llvm::StringRef line) {
     std::vector<int64_t> registers = numbers("Used ([0-9]+) registers", line);
-    if (registers.empty() || assembly.kernels.empty()) {
+    if (registers.empty() || !spillsAreKnown) {
       understood = false;
       return;
     }
@@ -129,6 +135,7 @@ private:
 
   Assembly &assembly;
   bool understood = true;
+  bool spillsAreKnown = false; // of the last kernel
 };
 
 } // namespace
@@ -158,8 +165,8 @@ llvm::Expected<Assembly> assemble(llvm::StringRef ptx,
   if (!said)
     return said.takeError();
   if (status != 0)
-    return llvm::createStringError("`" + *program + "` failed: " + message +
-                                   "\n" + *said);
+    return llvm::createStringError("`" + *program + "` failed\n" + message +
+                                   *said);
   Assembly result;
   result.log = std::move(*said);
   if (llvm::Error failure = Log(result).read(ptx.contains(".entry")))

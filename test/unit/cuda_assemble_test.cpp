@@ -5,6 +5,7 @@
 // against a kernel is reported.
 #include "codegen/CUDA/Ptx.h"
 #include "codegen/CUDA/Ptxas.h"
+#include "codegen/TemporaryFolder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -38,6 +39,28 @@ protected:
     ADD_FAILURE() << llvm::toString(result.takeError());
     return "";
   }
+};
+
+/// An assembler that says these words and writes an empty cubin.
+class Pretended {
+public:
+  explicit Pretended(const std::string &words) : path(folder.file("ptxas")) {
+    llvm::cantFail(trowel::codegen::writeFile(
+        path, "#!/bin/sh\nfor output; do :; done\n: > \"$output\"\ncat << "
+              "END\n" +
+                  words + "END\n"));
+    llvm::sys::fs::setPermissions(path, llvm::sys::fs::all_all);
+  }
+
+  llvm::Expected<Assembly> assemble(llvm::StringRef ptx) {
+    PtxasOptions options;
+    options.program = path;
+    return trowel::cuda::assemble(ptx, options);
+  }
+
+private:
+  trowel::codegen::TemporaryFolder folder;
+  std::string path;
 };
 
 /// The tests that need the assembler.
@@ -221,14 +244,43 @@ TEST_F(CudaPtxTest, ErrorsSayWhy) {
 }
 
 TEST_F(CudaPtxTest, AMissingAssemblerIsAnErrorOfItsOwn) {
-  EXPECT_EQ(llvm::toString(llvm::make_error<PtxasMissing>()).find("ptxas is"),
-            0u);
+  llvm::Error missing = llvm::make_error<PtxasMissing>();
+  EXPECT_TRUE(missing.isA<PtxasMissing>());
+  EXPECT_EQ(llvm::toString(std::move(missing)).find("ptxas is neither"), 0u);
   PtxasOptions options;
   options.program = "/no/such/ptxas";
   auto result = assemble("", options);
   ASSERT_FALSE(result);
   EXPECT_NE(llvm::toString(result.takeError()).find("/no/such/ptxas"),
             std::string::npos);
+}
+
+TEST_F(CudaPtxTest, WordsThatAreNotUnderstoodAreAnError) {
+  std::string start = "ptxas info    : Compiling entry function 'k' for "
+                      "'sm_90a'\nptxas info    : Function properties for k\n";
+  std::string stack =
+      "    16 bytes stack frame, 8 bytes spill stores, 12 bytes "
+      "spill loads\n";
+  std::string uses = "ptxas info    : Used 24 registers, used 2 barriers, 64 "
+                     "bytes smem, 352 bytes cmem[0]\n";
+  auto understood = Pretended(start + stack + uses).assemble(".entry k");
+  ASSERT_TRUE(bool(understood)) << llvm::toString(understood.takeError());
+  const KernelUse &use = understood->kernels.front();
+  EXPECT_EQ(use.spillStoreBytes, 8);
+  EXPECT_EQ(use.spillLoadBytes, 12);
+  EXPECT_EQ(use.stackBytes, 16);
+  EXPECT_EQ(use.registers, 24);
+  EXPECT_EQ(use.barriers, 2);
+  EXPECT_EQ(use.sharedBytes, 64);
+  for (const std::string &words :
+       {std::string(), start, start + stack, stack + start + uses, uses,
+        start + "    16 bytes stack frame, spills none\n" + uses,
+        start + uses}) {
+    auto result = Pretended(words).assemble(".entry k");
+    ASSERT_FALSE(result) << words;
+    EXPECT_EQ(llvm::toString(result.takeError()),
+              "the words of ptxas are not as expected:\n" + words);
+  }
 }
 
 TEST_F(CudaAssembleTest, AKernelIsAssembledAndItsUseReported) {
