@@ -19,6 +19,7 @@ struct Move {
 struct Edge {
   uint32_t block = 0, target = 0;
   std::vector<Move> moves;
+  bool inOrder = true; // no move overwrites what a later one takes
 };
 
 /// The ways on; the last one is taken if no case fits.
@@ -30,6 +31,15 @@ struct Branch : Details {
 } // namespace
 
 static Step follow(Thread &thread, const Edge &edge) {
+  thread.pc = edge.target;
+  if (edge.inOrder) {
+    for (const Move &move : edge.moves)
+      if (move.count == 1)
+        thread[move.to] = thread[move.from];
+      else
+        std::copy_n(&thread[move.from], move.count, &thread[move.to]);
+    return Step::Jump;
+  }
   thread_local std::vector<uint64_t> held;
   held.clear();
   for (const Move &move : edge.moves)
@@ -40,7 +50,6 @@ static Step follow(Thread &thread, const Edge &edge) {
     std::copy_n(next, move.count, &thread[move.to]);
     next += move.count;
   }
-  thread.pc = edge.target;
   return Step::Jump;
 }
 
@@ -70,6 +79,11 @@ static void addEdge(Decoder &decoder, Branch *branch, uint32_t block,
   for (auto [from, to] : llvm::zip(passed, received))
     edge.moves.push_back(
         {decoder.slot(from), decoder.slot(to), slotsOf(to.getType())});
+  for (auto [i, later] : llvm::enumerate(edge.moves))
+    for (const Move &earlier : llvm::ArrayRef(edge.moves).take_front(i))
+      if (earlier.to < later.from + later.count &&
+          later.from < earlier.to + earlier.count)
+        edge.inOrder = false;
   decoder.whenPlaced([&decoder, branch, number] {
     Edge &edge = branch->edges[number];
     edge.target = decoder.blockStart(edge.block);

@@ -309,6 +309,7 @@ const Table &operations() {
     addFloats(table);
     addIntegers(table);
     addLoadsAndStores(table);
+    addMatrices(table);
     addSpecialRegisters(table);
     addWarpOperations(table);
     return table;

@@ -132,6 +132,7 @@ void addControlFlow(Table &table);
 void addFloats(Table &table);
 void addIntegers(Table &table);
 void addLoadsAndStores(Table &table);
+void addMatrices(Table &table);
 void addSpecialRegisters(Table &table);
 void addWarpOperations(Table &table);
 

@@ -869,6 +869,206 @@ TEST_F(EmulatorTest, LanesKnowTheirMasks) {
     EXPECT_EQ(out.as<uint32_t>()[i], ~(i % 32));
 }
 
+//===----------------------------------------------------------------------===//
+// Matrices in registers
+//===----------------------------------------------------------------------===//
+
+/// D[16, 8] = A[16, 16] B[16, 8] in f16, all of them as rows: copied to shared
+/// memory, taken by ldmatrix, and D left by stmatrix and copied out.
+std::string matrixProduct(const std::string &filled = "nvvm.barrier0",
+                          const std::string &pitch = "32",
+                          const std::string &left = "nvvm.barrier0") {
+  return R"(
+  %c4 = llvm.mlir.constant(4 : i32) : i32
+  %c8 = llvm.mlir.constant(8 : i32) : i32
+  %c15 = llvm.mlir.constant(15 : i32) : i32
+  %c16 = llvm.mlir.constant(16 : i32) : i32
+  %z = llvm.mlir.constant(0.0 : f32) : f32
+  %sa = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %sb = llvm.getelementptr %sa[512] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
+  %ga = llvm.getelementptr %a[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, vector<4xi32>
+  %va = llvm.load %ga : !llvm.ptr<1> -> vector<4xi32>
+  %ta = llvm.getelementptr %sa[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<4xi32>
+  llvm.store %va, %ta : vector<4xi32>, !llvm.ptr<3>
+  %gb = llvm.getelementptr %b[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, vector<2xi32>
+  %vb = llvm.load %gb : !llvm.ptr<1> -> vector<2xi32>
+  %tb = llvm.getelementptr %sb[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<2xi32>
+  llvm.store %vb, %tb : vector<2xi32>, !llvm.ptr<3>
+  )" + filled +
+         R"(
+  %row = llvm.and %tid, %c15 : i32
+  %right = llvm.lshr %tid, %c4 : i32
+  %pitch = llvm.mlir.constant()" +
+         pitch + R"( : i32) : i32
+  %ra = llvm.mul %row, %pitch : i32
+  %ca = llvm.mul %right, %c16 : i32
+  %oa = llvm.add %ra, %ca : i32
+  %pa = llvm.getelementptr %sa[%oa] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i8
+  %pb = llvm.getelementptr %sb[%row] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<4xi32>
+  %fa = nvvm.ldmatrix %pa {num = 4 : i32, layout = #nvvm.mma_layout<row>, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = #nvvm.ld_st_matrix_elt_type<b16>} : (!llvm.ptr<3>) -> !llvm.struct<(i32, i32, i32, i32)>
+  %fb = nvvm.ldmatrix %pb {num = 2 : i32, layout = #nvvm.mma_layout<col>, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = #nvvm.ld_st_matrix_elt_type<b16>} : (!llvm.ptr<3>) -> !llvm.struct<(i32, i32)>
+  %a0 = llvm.extractvalue %fa[0] : !llvm.struct<(i32, i32, i32, i32)>
+  %a1 = llvm.extractvalue %fa[1] : !llvm.struct<(i32, i32, i32, i32)>
+  %a2 = llvm.extractvalue %fa[2] : !llvm.struct<(i32, i32, i32, i32)>
+  %a3 = llvm.extractvalue %fa[3] : !llvm.struct<(i32, i32, i32, i32)>
+  %b0 = llvm.extractvalue %fb[0] : !llvm.struct<(i32, i32)>
+  %b1 = llvm.extractvalue %fb[1] : !llvm.struct<(i32, i32)>
+  %A0 = llvm.bitcast %a0 : i32 to vector<2xf16>
+  %A1 = llvm.bitcast %a1 : i32 to vector<2xf16>
+  %A2 = llvm.bitcast %a2 : i32 to vector<2xf16>
+  %A3 = llvm.bitcast %a3 : i32 to vector<2xf16>
+  %B0 = llvm.bitcast %b0 : i32 to vector<2xf16>
+  %B1 = llvm.bitcast %b1 : i32 to vector<2xf16>
+  %d = nvvm.mma.sync A[%A0, %A1, %A2, %A3] B[%B0, %B1] C[%z, %z, %z, %z] {layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, shape = #nvvm.shape<m = 16, n = 8, k = 16>} : (vector<2xf16>, vector<2xf16>, f32) -> !llvm.struct<(f32, f32, f32, f32)>
+  %d0 = llvm.extractvalue %d[0] : !llvm.struct<(f32, f32, f32, f32)>
+  %d1 = llvm.extractvalue %d[1] : !llvm.struct<(f32, f32, f32, f32)>
+  %d2 = llvm.extractvalue %d[2] : !llvm.struct<(f32, f32, f32, f32)>
+  %d3 = llvm.extractvalue %d[3] : !llvm.struct<(f32, f32, f32, f32)>
+  %u = llvm.mlir.undef : vector<2xf32>
+  %lo0 = llvm.insertelement %d0, %u[%c0 : i32] : vector<2xf32>
+  %lo1 = llvm.insertelement %d1, %lo0[%c1 : i32] : vector<2xf32>
+  %hi0 = llvm.insertelement %d2, %u[%c0 : i32] : vector<2xf32>
+  %hi1 = llvm.insertelement %d3, %hi0[%c1 : i32] : vector<2xf32>
+  %lh = llvm.fptrunc %lo1 : vector<2xf32> to vector<2xf16>
+  %hh = llvm.fptrunc %hi1 : vector<2xf32> to vector<2xf16>
+  %li = llvm.bitcast %lh : vector<2xf16> to i32
+  %hi = llvm.bitcast %hh : vector<2xf16> to i32
+  %sd = llvm.getelementptr %sa[768] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
+  %pd = llvm.getelementptr %sd[%row] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<4xi32>
+  nvvm.stmatrix %pd, %li, %hi {layout = #nvvm.mma_layout<row>, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, eltType = #nvvm.ld_st_matrix_elt_type<b16>} : !llvm.ptr<3>, i32, i32
+  )" + left +
+         R"(
+  %rd = llvm.getelementptr %sd[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<4xf16>
+  %vd = llvm.load %rd : !llvm.ptr<3> -> vector<4xf16>
+  %wd = llvm.fpext %vd : vector<4xf16> to vector<4xf32>
+  %gd = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, vector<4xf32>
+  llvm.store %wd, %gd : vector<4xf32>, !llvm.ptr<1>)";
+}
+
+/// Small numbers as f16: n / 2.
+uint16_t half(int n) {
+  const uint16_t values[] = {0xbe00, 0xbc00, 0xb800, 0, 0x3800, 0x3c00, 0x3e00};
+  return values[n + 3];
+}
+
+struct Matrices {
+  std::vector<uint16_t> a, b;
+  std::vector<float> product;
+
+  Matrices() : a(16 * 16), b(16 * 8), product(16 * 8) {
+    auto x = [](int i, int k) { return (i * 5 + k * 3 + i * k) % 7 - 3; };
+    auto y = [](int k, int j) { return (k * 2 + j * 4 + k * j) % 7 - 3; };
+    for (int i = 0; i < 16; ++i)
+      for (int k = 0; k < 16; ++k) {
+        a[16 * i + k] = half(x(i, k));
+        for (int j = 0; j < 8; ++j) {
+          b[8 * k + j] = half(y(k, j));
+          product[8 * i + j] += 0.25f * x(i, k) * y(k, j);
+        }
+      }
+  }
+};
+
+const char *matrixArguments =
+    "%a: !llvm.ptr<1>, %b: !llvm.ptr<1>, %out: !llvm.ptr<1>";
+
+TEST_F(EmulatorTest, MultipliesMatricesInRegisters) {
+  kernel(matrixArguments, matrixProduct(), shared);
+  Matrices matrices;
+  Buffer a(matrices.a), b(matrices.b), out(16 * 8 * 4);
+  Outcome outcome = run(threads(32), {&a, &b, &out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  EXPECT_EQ(out.as<float>(), matrices.product);
+}
+
+TEST_F(EmulatorTest, FindsMatricesThatAreTakenTooEarly) {
+  Matrices matrices;
+  Buffer a(matrices.a), b(matrices.b), out(16 * 8 * 4);
+  // Lanes come together to load, but what they stored is not ordered by it.
+  kernel(matrixArguments, matrixProduct(""), shared);
+  fails(Problem::Race, threads(32), {&a, &b, &out}, {"nvvm.ldmatrix at"});
+  kernel(matrixArguments, matrixProduct("nvvm.barrier0", "32", ""), shared);
+  fails(Problem::Race, threads(32), {&a, &b, &out},
+        {"llvm.load at", "wrote in nvvm.stmatrix"});
+  kernel(matrixArguments, matrixProduct("nvvm.barrier0", "24"), shared);
+  fails(Problem::Address, threads(32), {&a, &b, &out},
+        {"nvvm.ldmatrix at", "not a multiple of 16"});
+}
+
+/// D[16, 8] = A[16, 8] B[8, 8] in tf32: the columns of A and the rows of B that
+/// a lane has are its number in its group, and four further.
+std::string productOfTF32(const std::string &convert) {
+  return R"(
+  %c3 = llvm.mlir.constant(3 : i32) : i32
+  %c4 = llvm.mlir.constant(4 : i32) : i32
+  %c8 = llvm.mlir.constant(8 : i32) : i32
+  %z = llvm.mlir.constant(0.0 : f32) : f32
+  %t = llvm.and %tid, %c3 : i32
+  %g = llvm.lshr %tid, %c2 : i32
+  %ag = llvm.getelementptr %a[%g, %t] : (!llvm.ptr<1>, i32, i32) -> !llvm.ptr<1>, !llvm.array<8 x f32>
+  %x0 = llvm.load %ag : !llvm.ptr<1> -> f32
+  %ag1 = llvm.getelementptr %ag[64] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %x1 = llvm.load %ag1 : !llvm.ptr<1> -> f32
+  %ag2 = llvm.getelementptr %ag[4] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %x2 = llvm.load %ag2 : !llvm.ptr<1> -> f32
+  %ag3 = llvm.getelementptr %ag[68] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %x3 = llvm.load %ag3 : !llvm.ptr<1> -> f32
+  %bg = llvm.getelementptr %b[%t, %g] : (!llvm.ptr<1>, i32, i32) -> !llvm.ptr<1>, !llvm.array<8 x f32>
+  %y0 = llvm.load %bg : !llvm.ptr<1> -> f32
+  %bg1 = llvm.getelementptr %bg[32] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %y1 = llvm.load %bg1 : !llvm.ptr<1> -> f32
+  %a0 = )" +
+         convert +
+         R"(
+  %a1 = nvvm.convert.float.to.tf32 %x1 {rnd = #nvvm.fp_rnd_mode<rna>}
+  %a2 = nvvm.convert.float.to.tf32 %x2 {rnd = #nvvm.fp_rnd_mode<rna>}
+  %a3 = nvvm.convert.float.to.tf32 %x3 {rnd = #nvvm.fp_rnd_mode<rn>}
+  %b0 = nvvm.convert.float.to.tf32 %y0 {rnd = #nvvm.fp_rnd_mode<rna>}
+  %b1 = nvvm.convert.float.to.tf32 %y1 {rnd = #nvvm.fp_rnd_mode<rna>}
+  %d = nvvm.mma.sync A[%a0, %a1, %a2, %a3] B[%b0, %b1] C[%z, %z, %z, %z] {layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, multiplicandAPtxType = #nvvm.mma_type<tf32>, multiplicandBPtxType = #nvvm.mma_type<tf32>, shape = #nvvm.shape<m = 16, n = 8, k = 8>} : (i32, i32, f32) -> !llvm.struct<(f32, f32, f32, f32)>
+  %tt = llvm.mul %t, %c2 : i32
+  %o = llvm.getelementptr %out[%g, %tt] : (!llvm.ptr<1>, i32, i32) -> !llvm.ptr<1>, !llvm.array<8 x f32>
+  %o1 = llvm.getelementptr %o[1] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %o2 = llvm.getelementptr %o[64] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %o3 = llvm.getelementptr %o[65] : (!llvm.ptr<1>) -> !llvm.ptr<1>, f32
+  %d0 = llvm.extractvalue %d[0] : !llvm.struct<(f32, f32, f32, f32)>
+  %d1 = llvm.extractvalue %d[1] : !llvm.struct<(f32, f32, f32, f32)>
+  %d2 = llvm.extractvalue %d[2] : !llvm.struct<(f32, f32, f32, f32)>
+  %d3 = llvm.extractvalue %d[3] : !llvm.struct<(f32, f32, f32, f32)>
+  llvm.store %d0, %o : f32, !llvm.ptr<1>
+  llvm.store %d1, %o1 : f32, !llvm.ptr<1>
+  llvm.store %d2, %o2 : f32, !llvm.ptr<1>
+  llvm.store %d3, %o3 : f32, !llvm.ptr<1>)";
+}
+
+TEST_F(EmulatorTest, MultipliesTF32) {
+  std::vector<float> a(16 * 8), b(8 * 8), expected(16 * 8);
+  for (int i = 0; i < 16; ++i)
+    for (int k = 0; k < 8; ++k)
+      for (int j = 0; j < 8; ++j) {
+        // What is below 10 bits of the significand is rounded away.
+        a[8 * i + k] = (i * 3 + k * 5) % 11 - 5 + 0x1p-14f;
+        b[8 * k + j] = (k * 7 + j * 2) % 13 - 6;
+        expected[8 * i + j] += float((i * 3 + k * 5) % 11 - 5) * b[8 * k + j];
+      }
+  // Zero is the only one that such a part does not vanish beside.
+  for (float &value : a)
+    if (value == 0x1p-14f)
+      value = 0;
+  kernel(matrixArguments,
+         productOfTF32("nvvm.convert.float.to.tf32 %x0 {rnd = "
+                       "#nvvm.fp_rnd_mode<rna>}"),
+         shared);
+  Buffer bufferA(a), bufferB(b), out(16 * 8 * 4);
+  Outcome outcome = run(threads(32), {&bufferA, &bufferB, &out});
+  ASSERT_FALSE(outcome.problem) << outcome.text;
+  EXPECT_EQ(out.as<float>(), expected);
+  kernel(matrixArguments, productOfTF32("llvm.bitcast %x0 : f32 to i32"),
+         shared);
+  fails(Problem::Value, threads(32), {&bufferA, &bufferB, &out},
+        {"nvvm.mma.sync at", "more bits than tf32"});
+}
+
 TEST_F(EmulatorTest, RefusesWhatItDoesNotKnow) {
   kernel("", "nvvm.wgmma.fence.aligned");
   std::string text = refusal();
