@@ -304,6 +304,7 @@ const Table &operations() {
   static const Table table = [] {
     Table table;
     addAggregates(table);
+    addAsyncCopies(table);
     addBarriers(table);
     addControlFlow(table);
     addFloats(table);

@@ -127,6 +127,7 @@ llvm::Error refuse(mlir::Operation *op, const llvm::Twine &reason);
 
 // The families, each in its own file.
 void addAggregates(Table &table);
+void addAsyncCopies(Table &table);
 void addBarriers(Table &table);
 void addControlFlow(Table &table);
 void addFloats(Table &table);

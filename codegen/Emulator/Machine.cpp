@@ -50,6 +50,7 @@ void Machine::startCta(const std::vector<uint64_t> &frame) {
   shared = std::make_unique<Region>(sharedData.data(), sharedWritten.data(),
                                     sharedBytes);
   barriers = {};
+  flights.clear();
   meetings.assign(count / warpSize, {});
   threads.assign(count, Thread());
   runnable.clear();
@@ -174,10 +175,9 @@ Step Machine::arrive(Thread &thread, const Instruction &at, uint32_t mask,
 // Memory
 //===----------------------------------------------------------------------===//
 
-std::optional<Machine::Place> Machine::resolve(Thread &thread,
-                                               const Instruction &at,
-                                               unsigned space, uint64_t pointer,
-                                               uint32_t bytes) {
+std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
+                                      unsigned space, uint64_t pointer,
+                                      uint32_t bytes) {
   bool inWindow = space == 0 && pointer & address::sharedWindow;
   uint64_t plain = pointer & ~address::sharedWindow;
   Place place{nullptr, 0, space == 3 || inWindow};
@@ -213,6 +213,15 @@ std::optional<Machine::Place> Machine::resolve(Thread &thread,
 
 bool Machine::note(Thread &thread, const Instruction &at, const Place &place,
                    uint32_t bytes, Kind kind) {
+  if (const Flight *flight = underWay(place, bytes, kind)) {
+    thread.fail(at, Problem::Race,
+                llvm::formatv("race: {0} {1}, while a copy is under way there "
+                              "that {2} started in {3}",
+                              kind == Kind::Read ? "reads" : "writes",
+                              describe(place), describe(flight->thread),
+                              flight->at->name()));
+    return false;
+  }
   Access access{kind,
                 {firstThread + thread.index, thread.tick(), at.index},
                 thread.clock,
@@ -263,6 +272,68 @@ Step Machine::store(Thread &thread, const Instruction &at, unsigned space,
   place->region->markWritten(place->offset, bytes);
   std::memcpy(place->region->data(place->offset), from, bytes);
   return Step::Next;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies under way
+//===----------------------------------------------------------------------===//
+
+const Machine::Flight *Machine::underWay(const Place &place, uint32_t bytes,
+                                         Kind kind) const {
+  if (flights.empty())
+    return nullptr;
+  uint64_t end = place.offset + bytes;
+  for (uint64_t at = place.offset / granule; at * granule < end; ++at) {
+    auto found = flights.find({place.region, at});
+    if (found != flights.end() && (found->second.writes || kind == Kind::Write))
+      return &found->second;
+  }
+  return nullptr;
+}
+
+void Machine::track(Thread &thread, const Copy &copy, int by) {
+  auto count = [&](const Place &place, uint32_t bytes,
+                   uint32_t Flight::*member) {
+    for (uint32_t at = 0; at < bytes; at += granule) {
+      auto key = std::pair(place.region, (place.offset + at) / granule);
+      Flight &flight = flights[key];
+      flight.*member += by;
+      flight.thread = firstThread + thread.index;
+      flight.at = copy.at;
+      if (!flight.writes && !flight.reads)
+        flights.erase(key);
+    }
+  };
+  count(copy.to, copy.written, &Flight::writes);
+  count(copy.from, copy.read, &Flight::reads);
+}
+
+Step Machine::startCopy(Thread &thread, const Instruction &at, uint64_t to,
+                        uint64_t from, uint32_t written, uint32_t read) {
+  std::vector<uint8_t> bytes(written, 0);
+  Copy copy{&at, {}, {}, written, read};
+  if (read) {
+    if (Step step = load(thread, at, 1, from, bytes.data(), read);
+        step != Step::Next)
+      return step;
+    copy.from = *resolve(thread, at, 1, from, read);
+  }
+  if (Step step = store(thread, at, 3, to, bytes.data(), written);
+      step != Step::Next)
+    return step;
+  copy.to = *resolve(thread, at, 3, to, written);
+  track(thread, copy, 1);
+  thread.uncommitted.push_back(copy);
+  return Step::Next;
+}
+
+/// Both sides were touched as late as this, too.
+Step Machine::finishCopy(Thread &thread, const Copy &copy) {
+  track(thread, copy, -1);
+  bool fine =
+      note(thread, *copy.at, copy.to, copy.written, Kind::Write) &&
+      (!copy.read || note(thread, *copy.at, copy.from, copy.read, Kind::Read));
+  return fine ? Step::Next : Step::Failed;
 }
 
 } // namespace trowel::emulator

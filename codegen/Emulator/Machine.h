@@ -10,9 +10,11 @@
 #include "codegen/Emulator/Memory.h"
 #include "codegen/Emulator/Program.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/Twine.h"
 
 #include <array>
+#include <deque>
 #include <random>
 
 namespace trowel::emulator {
@@ -21,6 +23,21 @@ constexpr uint32_t warpSize = 32;
 
 class Machine;
 
+/// Bytes of one allocation.
+struct Place {
+  Region *region;
+  uint64_t offset;
+  bool shared;
+  bool constant = false;
+};
+
+/// A copy under way. `read` of the bytes that it writes come from `from`.
+struct Copy {
+  const Instruction *at;
+  Place to, from;
+  uint32_t written, read;
+};
+
 struct Thread {
   Machine *machine = nullptr;
   uint32_t index = 0; // in its CTA
@@ -28,6 +45,8 @@ struct Thread {
   bool exited = false;
   std::vector<uint64_t> frame;
   Clock clock;
+  std::vector<Copy> uncommitted;
+  std::deque<std::vector<Copy>> groups; // the oldest first
 
   uint32_t lane() const { return index % warpSize; }
   uint32_t warp() const { return index / warpSize; }
@@ -91,6 +110,12 @@ public:
   uint64_t time() const { return spent; }
   uint64_t sharedSize() const { return sharedBytes; }
 
+  /// Copies to shared memory from global memory; touched by nobody else until
+  /// the thread finishes it.
+  Step startCopy(Thread &thread, const Instruction &at, uint64_t to,
+                 uint64_t from, uint32_t written, uint32_t read);
+  Step finishCopy(Thread &thread, const Copy &copy);
+
   const Program &program;
   const Shape &shape;
   const Options &options;
@@ -100,11 +125,11 @@ public:
 
 private:
   friend struct Thread;
-  struct Place {
-    Region *region;
-    uint64_t offset;
-    bool shared;
-    bool constant = false;
+  /// What the copies under way do to a granule.
+  struct Flight {
+    uint32_t writes = 0, reads = 0;
+    uint32_t thread = 0; // numbered through the whole launch
+    const Instruction *at = nullptr;
   };
 
   void startCta(const std::vector<uint64_t> &frame);
@@ -118,6 +143,10 @@ private:
                                uint32_t bytes);
   bool note(Thread &thread, const Instruction &at, const Place &place,
             uint32_t bytes, Kind kind);
+  /// Counts a copy where it writes and reads: `by` is 1 at its start, -1 at its
+  /// end.
+  void track(Thread &thread, const Copy &copy, int by);
+  const Flight *underWay(const Place &place, uint32_t bytes, Kind kind) const;
   void reportDeadlock();
   std::string describe(uint32_t launchThread) const;
   std::string describe(const Place &place) const;
@@ -131,6 +160,7 @@ private:
   uint64_t spent = 0; // instructions of this CTA
   uint32_t firstThread = 0;
   uint32_t alive = 0;
+  llvm::DenseMap<std::pair<Region *, uint64_t>, Flight> flights;
   std::vector<uint8_t> sharedData, sharedWritten;
   std::unique_ptr<Region> shared;
   std::vector<Thread *> runnable;

@@ -1069,6 +1069,93 @@ TEST_F(EmulatorTest, MultipliesTF32) {
         {"nvvm.mma.sync at", "more bits than tf32"});
 }
 
+//===----------------------------------------------------------------------===//
+// Asynchronous copies
+//===----------------------------------------------------------------------===//
+
+/// Every thread copies 16 bytes to each of two stages, a group each, and takes
+/// the first stage's word of another warp.
+std::string copyStages(const std::string &wait,
+                       const std::string &after = "nvvm.barrier0",
+                       const std::string &before = "",
+                       const std::string &bytes = "16") {
+  return R"(
+  %s = llvm.mlir.addressof @stages : !llvm.ptr<3>
+  %to = llvm.getelementptr %s[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, vector<4xi32>
+  %to2 = llvm.getelementptr %to[1024] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
+  %from = llvm.getelementptr %in[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, vector<4xi32>
+  %bytes = llvm.mlir.constant()" +
+         bytes + R"( : i32) : i32
+  nvvm.cp.async.shared.global %to, %from, 16, cache = cg, %bytes : !llvm.ptr<3>, !llvm.ptr<1>, i32
+  nvvm.cp.async.commit.group
+  nvvm.cp.async.shared.global %to2, %from, 16, cache = ca : !llvm.ptr<3>, !llvm.ptr<1>
+  nvvm.cp.async.commit.group
+  )" + before +
+         wait + "\n" + after + R"(
+  %n = llvm.xor %tid, %c32 : i32
+  %p = llvm.getelementptr %s[%n, 3] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, !llvm.array<4 x i32>
+  %v = llvm.load %p : !llvm.ptr<3> -> i32
+  %o = llvm.getelementptr %out[%tid] : (!llvm.ptr<1>, i32) -> !llvm.ptr<1>, i32
+  llvm.store %v, %o : i32, !llvm.ptr<1>)";
+}
+
+const char *stages =
+    "llvm.mlir.global internal @stages() {addr_space = 3 : i32,"
+    " alignment = 16 : i64} : !llvm.array<2048 x i8>";
+
+class CopyTest : public EmulatorTest {
+protected:
+  Buffer in{std::vector<int>(64 * 4, 5)}, out{64 * 4};
+
+  void copies(const std::string &body) {
+    kernel("%in: !llvm.ptr<1>, %out: !llvm.ptr<1>", body, stages);
+  }
+};
+
+TEST_F(CopyTest, CopiesInTheBackground) {
+  for (auto [bytes, value] : {std::pair{"16", 5}, std::pair{"8", 0}}) {
+    copies(
+        copyStages("nvvm.cp.async.wait.group 1", "nvvm.barrier0", "", bytes));
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
+      Options options;
+      options.seed = seed;
+      Outcome outcome = run(threads(64), {&in, &out}, options);
+      ASSERT_FALSE(outcome.problem) << outcome.text;
+      EXPECT_EQ(out.as<int>(), std::vector<int>(64, value));
+    }
+  }
+}
+
+TEST_F(CopyTest, FindsCopiesThatNobodyWaitsFor) {
+  // Too few groups, then none at all.
+  copies(copyStages("nvvm.cp.async.wait.group 2"));
+  fails(Problem::Race, threads(64), {&in, &out},
+        {"llvm.load at", "a copy is under way", "nvvm.cp.async.shared.global"});
+  copies(copyStages(""));
+  fails(Problem::Race, threads(64), {&in, &out}, {"a copy is under way"});
+}
+
+TEST_F(CopyTest, FindsAWaitThatOthersDoNotKnowOf) {
+  // A thread's wait is for its own copies: the barrier has to come behind it.
+  copies(copyStages("", "nvvm.barrier0\nnvvm.cp.async.wait.group 1"));
+  fails(Problem::Race, threads(64), {&in, &out}, {"race: "});
+}
+
+TEST_F(CopyTest, FindsWritesToWhatACopyTouches) {
+  copies(copyStages("nvvm.cp.async.wait.group 0", "nvvm.barrier0",
+                    "llvm.store %tid, %from : i32, !llvm.ptr<1>\n"));
+  fails(Problem::Race, threads(64), {&in, &out},
+        {"llvm.store at", "writes buffer 0", "a copy is under way"});
+  copies(copyStages("nvvm.cp.async.wait.group 0", "nvvm.barrier0",
+                    "llvm.store %tid, %to2 : i32, !llvm.ptr<3>\n"));
+  fails(Problem::Race, threads(64), {&in, &out}, {"a copy is under way"});
+}
+
+TEST_F(CopyTest, ChecksSizes) {
+  copies(copyStages("nvvm.cp.async.wait.group 0", "", "", "17"));
+  fails(Problem::Value, threads(64), {&in, &out}, {"reads 17 bytes"});
+}
+
 TEST_F(EmulatorTest, RefusesWhatItDoesNotKnow) {
   kernel("", "nvvm.wgmma.fence.aligned");
   std::string text = refusal();
