@@ -311,6 +311,7 @@ const Table &operations() {
     addIntegers(table);
     addLoadsAndStores(table);
     addMatrices(table);
+    addMbarriers(table);
     addSpecialRegisters(table);
     addWarpOperations(table);
     return table;

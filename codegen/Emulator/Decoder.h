@@ -134,6 +134,7 @@ void addFloats(Table &table);
 void addIntegers(Table &table);
 void addLoadsAndStores(Table &table);
 void addMatrices(Table &table);
+void addMbarriers(Table &table);
 void addSpecialRegisters(Table &table);
 void addWarpOperations(Table &table);
 

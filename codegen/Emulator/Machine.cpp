@@ -50,6 +50,7 @@ void Machine::startCta(const std::vector<uint64_t> &frame) {
   shared = std::make_unique<Region>(sharedData.data(), sharedWritten.data(),
                                     sharedBytes);
   barriers = {};
+  mbarriers.clear();
   flights.clear();
   meetings.assign(count / warpSize, {});
   threads.assign(count, Thread());

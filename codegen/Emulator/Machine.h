@@ -75,6 +75,14 @@ struct NamedBarrier {
   const Instruction *first = nullptr;
 };
 
+/// A barrier in shared memory (PTX ISA 9.7.13, `mbarrier`).
+struct Mbarrier {
+  uint32_t expected = 0, pending = 0; // arrivals
+  uint64_t phase = 0;
+  Clock arrived, completed; // what is known by this phase, by those before
+  std::vector<std::pair<Thread *, uint64_t>> waiting; // with the parity
+};
+
 constexpr uint32_t namedBarriers = 16;
 
 /// Runs the CTAs of a launch one after the other. No CTA waits for another one,
@@ -122,6 +130,7 @@ public:
   Dim3 cta;
   std::vector<Thread> threads;
   std::array<NamedBarrier, namedBarriers> barriers;
+  std::map<uint64_t, Mbarrier> mbarriers; // by address
 
 private:
   friend struct Thread;

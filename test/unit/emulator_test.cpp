@@ -1156,6 +1156,73 @@ TEST_F(CopyTest, ChecksSizes) {
   fails(Problem::Value, threads(64), {&in, &out}, {"reads 17 bytes"});
 }
 
+/// Thread 0 makes a barrier of 32 arrivals; warp 0 hands words to
+/// warp 1.
+std::string handOverInMemory(const std::string &known,
+                             const std::string &second,
+                             const std::string &count = "%c32") {
+  std::string use = R"(
+  llvm.cond_br %producer, ^write, ^read
+^write:
+  llvm.store %tid, %mine : i32, !llvm.ptr<3>
+  %t0 = nvvm.mbarrier.arrive %b : !llvm.ptr<3> -> i64
+  llvm.br ^end
+^read:
+  nvvm.mbarrier.try_wait.parity %b, )" +
+                    second + R"(, %ticks : !llvm.ptr<3>, i32, i32
+  %v = llvm.load %mine : !llvm.ptr<3> -> i32
+  llvm.br ^end
+^end:)";
+  return R"(
+  %ticks = llvm.mlir.constant(1000 : i32) : i32
+  %b = llvm.mlir.addressof @s : !llvm.ptr<3>
+  %s = llvm.getelementptr %b[16] : (!llvm.ptr<3>) -> !llvm.ptr<3>, i8
+  %lane = nvvm.read.ptx.sreg.laneid : i32
+  %mine = llvm.getelementptr %s[%lane] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %producer = llvm.icmp "ult" %tid, %c32 : i32
+  %first = llvm.icmp "eq" %tid, %c0 : i32
+  llvm.cond_br %first, ^make, ^go
+^make:
+  nvvm.mbarrier.init %b, )" +
+         count + R"( : !llvm.ptr<3>, i32
+  llvm.br ^go
+^go:
+  )" + known +
+         use;
+}
+
+TEST_F(EmulatorTest, MbarriersHandOver) {
+  kernel("", handOverInMemory("nvvm.barrier0", "%c0"), shared);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {}, options);
+    EXPECT_FALSE(outcome.problem) << outcome.text;
+  }
+}
+
+TEST_F(EmulatorTest, FindsMisusedMbarriers) {
+  // The other parity is complete from the start.
+  kernel("", handOverInMemory("nvvm.barrier0", "%c1"), shared);
+  EXPECT_TRUE(run(threads(64), {}).problem);
+  kernel("", handOverInMemory("nvvm.barrier0", "%c0", "%c64"), shared);
+  fails(Problem::Deadlock, threads(64), {},
+        {"32 wait at nvvm.mbarrier.try_wait.parity"});
+  kernel("", handOverInMemory("nvvm.barrier0", "%c0", "%c0"), shared);
+  fails(Problem::Barrier, threads(64), {}, {"does not count to 0"});
+  // Nobody was told that it is there.
+  kernel("", handOverInMemory("", "%c0"), shared);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    Outcome outcome = run(threads(64), {}, options);
+    ASSERT_TRUE(outcome.problem);
+    EXPECT_TRUE(*outcome.problem == Problem::Race ||
+                *outcome.problem == Problem::Barrier)
+        << outcome.text;
+  }
+}
+
 TEST_F(EmulatorTest, RefusesWhatItDoesNotKnow) {
   kernel("", "nvvm.wgmma.fence.aligned");
   std::string text = refusal();
