@@ -103,6 +103,9 @@ public:
   int64_t savedBytes() const { return interfaces.front().savedBytes; }
   TrowelKernel *entry() const { return functions.front(); }
 
+  /// What went wrong when the code ran: empty but for code that is emulated.
+  virtual std::string failure() const { return {}; }
+
 protected:
   std::vector<Interface> interfaces;
   std::vector<TrowelKernel *> functions;

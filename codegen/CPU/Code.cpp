@@ -10,8 +10,9 @@ using namespace mlir;
 
 namespace trowel::cpu {
 
-Code::Code(ModuleOp module, Location location)
-    : builder(module.getContext()), location(location), module(module) {
+Code::Code(ModuleOp module, Location location, int64_t width)
+    : width(width), builder(module.getContext()), location(location),
+      module(module) {
   pointerType = LLVM::LLVMPointerType::get(module.getContext());
   indexType = builder.getI64Type();
   realType = builder.getF32Type();
@@ -107,25 +108,54 @@ func::FuncOp Code::function(StringRef name, ArrayRef<Type> types) {
 
 //===--- Vectors ----------------------------------------------------------===//
 
-VectorType Code::vectorOf(Type element) const {
-  return VectorType::get({lanes}, element);
+Type Code::vectorOf(Type element) const {
+  return hasVectors() ? VectorType::get({width}, element) : element;
 }
 
-Value Code::real(double number) {
-  return op<arith::ConstantOp>(
-      DenseElementsAttr::get(realVector, static_cast<float>(number)));
+/// A number, or a vector of it.
+static Value spread(Code &code, Type type, TypedAttr number) {
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    Attribute element = number;
+    return code.op<arith::ConstantOp>(
+        DenseElementsAttr::get(cast<ShapedType>(vector), element));
+  }
+  return code.op<arith::ConstantOp>(number);
 }
 
-Value Code::integer(int64_t number) {
-  return op<arith::ConstantOp>(
-      DenseElementsAttr::get(integerVector, static_cast<int32_t>(number)));
+Value Code::constant(Type type, double number) {
+  auto real = cast<FloatType>(getElementTypeOrSelf(type));
+  // Also infinities and NaNs, which the builder would refuse.
+  APFloat exact(number);
+  bool losesInfo;
+  exact.convert(real.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                &losesInfo);
+  return spread(*this, type, FloatAttr::get(real, exact));
+}
+
+Value Code::constant(Type type, int64_t number) {
+  auto integer = cast<IntegerType>(getElementTypeOrSelf(type));
+  APInt bits = APInt(64, static_cast<uint64_t>(number))
+                   .trunc(std::min(64u, integer.getWidth()));
+  return spread(*this, type, IntegerAttr::get(integer, bits));
+}
+
+Value Code::real(double number) { return constant(realVector, number); }
+
+Value Code::integer(int64_t number) { return constant(integerVector, number); }
+
+Value Code::condition(bool value) {
+  return constant(conditionVector, static_cast<int64_t>(value));
 }
 
 Value Code::broadcast(Value scalar) {
+  if (!hasVectors())
+    return scalar;
   return op<vector::BroadcastOp>(vectorOf(scalar.getType()), scalar);
 }
 
 Value Code::lane(Value vector, int64_t position) {
+  if (!hasVectors())
+    return vector;
   return op<vector::ExtractOp>(vector, position);
 }
 
@@ -138,14 +168,18 @@ Value Code::select(Value condition, Value a, Value b) {
 }
 
 Value Code::laneNumbers() {
+  if (!hasVectors())
+    return integer(0);
   SmallVector<int32_t> numbers;
   for (int32_t i = 0; i < lanes; ++i)
     numbers.push_back(i);
-  return op<arith::ConstantOp>(
-      DenseElementsAttr::get(integerVector, ArrayRef<int32_t>(numbers)));
+  return op<arith::ConstantOp>(DenseElementsAttr::get(
+      cast<ShapedType>(integerVector), ArrayRef<int32_t>(numbers)));
 }
 
 Value Code::sumLanes(Value vector) {
+  if (!hasVectors())
+    return vector;
   return op<vector::ReductionOp>(vector::CombiningKind::ADD, vector,
                                  isa<FloatType>(getElementTypeOrSelf(vector))
                                      ? arith::FastMathFlags::reassoc
@@ -204,7 +238,7 @@ void Code::storeVector(Value value, Value pointer) {
 }
 
 Value Code::mask(const Point &point) {
-  if (!point.bound)
+  if (!point.bound || !hasVectors())
     return Value();
   Value left = op<arith::TruncIOp>(
       builder.getI32Type(), sub(point.bound, point.at.lookup(point.vector)));
@@ -215,7 +249,7 @@ Value Code::mask(const Point &point) {
 Value Code::maskOrFull(const Point &point) {
   if (Value some = mask(point))
     return some;
-  return op<arith::ConstantOp>(DenseElementsAttr::get(conditionVector, true));
+  return condition(true);
 }
 
 /// The addresses of 16 elements `stride` apart.
@@ -254,8 +288,10 @@ static Value toMemory(Code &code, const View &view, Value value) {
 Value Code::load(const View &view, const Point &point) {
   Value pointer = address(view, point);
   Type element = memoryType(*this, view);
-  VectorType type = vectorOf(element);
+  Type type = vectorOf(element);
   auto alignment = static_cast<unsigned>(view.bytes());
+  if (!hasVectors())
+    return fromMemory(*this, view, op<LLVM::LoadOp>(type, pointer, alignment));
   Stride stride = point.vector ? view.stride(point.vector) : Stride();
   Value result;
   if (stride.is(0)) {
@@ -280,6 +316,10 @@ void Code::store(const View &view, const Point &point, Value value) {
   value = toMemory(*this, view, value);
   Value pointer = address(view, point);
   auto alignment = static_cast<unsigned>(view.bytes());
+  if (!hasVectors()) {
+    LLVM::StoreOp::create(builder, location, value, pointer, alignment);
+    return;
+  }
   auto aligned = builder.getI32IntegerAttr(static_cast<int32_t>(alignment));
   Stride stride = point.vector ? view.stride(point.vector) : Stride();
   if (stride.is(0)) {

@@ -19,18 +19,27 @@
 
 namespace trowel::cpu {
 
+class Team;
+
 using mlir::Value;
 using Values = llvm::SmallVector<Value, 8>;
 
 class Code {
 public:
-  Code(mlir::ModuleOp module, mlir::Location location);
+  /// With a vector's number of lanes, code of one thread that goes along
+  /// vectors; with one lane, code of a thread among many, all of whose values
+  /// are single elements. Then `team` says how threads share loops.
+  Code(mlir::ModuleOp module, mlir::Location location,
+       int64_t width = trowel::cpu::lanes);
+
+  const int64_t width;
+  Team *team = nullptr;
 
   mlir::OpBuilder builder;
   mlir::Location location;
   mlir::ModuleOp module;
   mlir::Type pointerType, indexType, realType;
-  mlir::VectorType realVector, integerVector, conditionVector;
+  mlir::Type realVector, integerVector, conditionVector;
 
   template <typename Op, typename... Args> Value op(Args &&...args) {
     return Op::create(builder, location, std::forward<Args>(args)...);
@@ -63,9 +72,14 @@ public:
 
   //===--- Vectors
   //----------------------------------------------------------===//
-  mlir::VectorType vectorOf(mlir::Type element) const;
+  bool hasVectors() const { return width > 1; }
+  mlir::Type vectorOf(mlir::Type element) const;
+  /// The same number in all lanes.
+  Value constant(mlir::Type type, double number);
+  Value constant(mlir::Type type, int64_t number);
   Value real(double number);
   Value integer(int64_t number);
+  Value condition(bool value);
   Value broadcast(Value scalar);
   Value lane(Value vector, int64_t position);
   Value fma(Value a, Value b, Value c);

@@ -60,9 +60,7 @@ static Value unaryInteger(Code &code, MapKind kind, Value x) {
 static Value unary(Code &code, MapKind kind, Value x) {
   VectorMath math(code);
   if (kind == MapKind::Not)
-    return code.op<arith::XOrIOp>(
-        toCondition(code, x), code.op<arith::ConstantOp>(DenseElementsAttr::get(
-                                  code.conditionVector, true)));
+    return code.op<arith::XOrIOp>(toCondition(code, x), code.condition(true));
   if (kind == MapKind::ToReal)
     return toReal(code, x);
   if (!isReal(x) && !isCondition(x))
@@ -132,10 +130,15 @@ static Value binaryInteger(Code &code, MapKind kind, Value a, Value b) {
 
 /// A power with a constant exponent that needs no logarithm.
 static Value constantPower(Code &code, Value x, Value exponent) {
-  DenseElementsAttr attribute;
-  if (!matchPattern(exponent, m_Constant(&attribute)) || !attribute.isSplat())
+  Attribute attribute;
+  if (!matchPattern(exponent, m_Constant(&attribute)))
     return Value();
-  double power = attribute.getSplatValue<APFloat>().convertToDouble();
+  if (auto elements = dyn_cast<SplatElementsAttr>(attribute))
+    attribute = elements.getSplatValue<Attribute>();
+  auto number = dyn_cast<FloatAttr>(attribute);
+  if (!number)
+    return Value();
+  double power = number.getValueAsDouble();
   Value one = code.real(1);
   if (power == 2)
     return code.op<arith::MulFOp>(x, x);

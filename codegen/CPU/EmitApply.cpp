@@ -35,7 +35,7 @@ void Emitter::emitApply(chunk::ApplyOp op) {
       continue;
     if (part.phi.axes(token).empty())
       applyByFactors(part);
-    else if (!applyByBlocks(part))
+    else if (!code.hasVectors() || !applyByBlocks(part))
       applyByColumns(part);
   }
 }

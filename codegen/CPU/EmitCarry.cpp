@@ -66,8 +66,11 @@ void Emitter::emitCarryIn() {
 void Emitter::emitCarryOut() {
   if (carrySize == 0 || isBackward)
     return;
-  LLVM::StoreOp::create(code.builder, code.location, code.add(position, length),
-                        carryAddress);
+  auto advance = [&] {
+    LLVM::StoreOp::create(code.builder, code.location,
+                          code.add(position, length), carryAddress);
+  };
+  code.team ? code.team->single(advance) : advance();
   for (auto &[buffer, place] : kept)
     copy(place, buffer);
 }

@@ -97,18 +97,15 @@ View Emitter::withInnermost(const View &view, StringAttr axis) {
     return result;
   }
   ArrayRef<StringAttr> outer = ArrayRef(order.axes).drop_back(2);
-  nest(
-      outer, ArrayRef(order.sizes).drop_back(2), StringAttr(), [](Point &) {},
-      [&](Point &point) {
-        Point corner = point;
-        corner.at.set(axis, code.index(0));
-        corner.at.set(across, code.index(0));
-        kernels.transpose({code.address(view, corner), code.strideValue(stride),
-                           code.address(result, corner),
-                           code.strideValue(result.stride(across)),
-                           boundOf(axis, size),
-                           code.index(order.sizes[order.sizes.size() - 2])});
-      });
+  forEach(outer, ArrayRef(order.sizes).drop_back(2), [&](Point &point) {
+    Point corner = point;
+    corner.at.set(axis, code.index(0));
+    corner.at.set(across, code.index(0));
+    kernels.transpose(
+        {code.address(view, corner), code.strideValue(stride),
+         code.address(result, corner), code.strideValue(result.stride(across)),
+         boundOf(axis, size), code.index(order.sizes[order.sizes.size() - 2])});
+  });
   return result;
 }
 
@@ -183,8 +180,7 @@ bool Emitter::contractByProduct(const View &out, const View &a, const View &b,
           kernels.product(
               {aBase, code.strideValue(row.a), code.strideValue(depth.a), bBase,
                code.strideValue(depth.b), cBase, code.strideValue(row.c),
-               turnsOf(row), turnsOf(depth),
-               code.index(roundUp(out.sizes.back())), accumulate});
+               turnsOf(row), turnsOf(depth), columnsOf(out), accumulate});
           return;
         }
         const LoopAxis &loop = rest[i];
@@ -216,7 +212,7 @@ bool Emitter::contractCausal(const View &out, const View &a, const View &b,
                       code.strideValue(b.stride(columns)), code.start(out),
                       code.strideValue(out.stride(token)), tokens,
                       code.index(a.size(columns) / chunkTokens),
-                      code.index(roundUp(out.sizes.back()))});
+                      columnsOf(out)});
     return true;
   }
   code.loop(code.index(0), tokens, 1, [&](Value t) {

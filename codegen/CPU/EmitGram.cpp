@@ -72,7 +72,8 @@ void Emitter::emitGram(chunk::GramOp op) {
 void Emitter::emitGramPart(const GramPart &part, const View &out) {
   if (part.phi.axes(token).empty())
     return gramByFactors(part, asColumns(out));
-  if (gramByBlocks(part, asColumns(out)))
+  if (code.hasVectors() ? gramByBlocks(part, asColumns(out))
+                        : gramByHalves(part, out))
     return;
   fill(out, 0);
   gramByColumns(part, out);

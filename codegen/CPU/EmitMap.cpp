@@ -12,6 +12,8 @@ namespace trowel::cpu {
 
 void Emitter::nest(Axes axes, ArrayRef<int64_t> sizes, StringAttr vector,
                    PointBody outer, PointBody inner) {
+  if (!code.hasVectors())
+    return shareNest(axes, sizes, outer, inner);
   Point point;
   point.vector = vector;
   std::function<void(size_t)> open = [&](size_t depth) {
@@ -36,6 +38,51 @@ void Emitter::nest(Axes axes, ArrayRef<int64_t> sizes, StringAttr vector,
     });
   };
   open(0);
+}
+
+void Emitter::forEach(Axes axes, ArrayRef<int64_t> sizes, PointBody visit) {
+  Point point;
+  std::function<void(size_t)> open = [&](size_t depth) {
+    if (depth == axes.size())
+      return visit(point);
+    code.loop(code.index(0), boundOf(axes[depth], sizes[depth]), 1,
+              [&](Value i) {
+                point.at.set(axes[depth], i);
+                open(depth + 1);
+              });
+  };
+  open(0);
+}
+
+/// The same for many threads: each takes points of the whole nest.
+void Emitter::shareNest(Axes axes, ArrayRef<int64_t> sizes, PointBody outer,
+                        PointBody inner) {
+  int64_t total = 1;
+  for (int64_t size : sizes)
+    total *= size;
+  code.team->share(code.index(total), [&](Value place) {
+    Point point;
+    Value present;
+    for (size_t i = axes.size(); i-- > 0;) {
+      Value at = place;
+      if (i > 0) {
+        Value size = code.index(sizes[i]);
+        at = code.op<arith::RemUIOp>(place, size);
+        place = code.op<arith::DivUIOp>(place, size);
+      }
+      point.at.set(axes[i], at);
+      if (!isToken(axes[i]))
+        continue;
+      Value within = code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, at,
+                                            boundOf(axes[i], sizes[i]));
+      present = present ? code.op<arith::AndIOp>(present, within) : within;
+    }
+    auto visit = [&] {
+      outer(point);
+      inner(point);
+    };
+    present ? code.ifThen(present, visit) : visit();
+  });
 }
 
 /// The machine gathers and scatters no elements of less than 32 bits: those go

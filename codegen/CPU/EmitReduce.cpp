@@ -15,6 +15,7 @@ namespace trowel::cpu {
 void Emitter::reduceNest(const View &out, Axes axes, ArrayRef<int64_t> sizes,
                          bool across, vector::CombiningKind kind, Value initial,
                          Combine combine, Finish finish) {
+  across &= code.hasVectors();
   auto inner = [&](Point &point) {
     StringAttr vector = across ? axes.back() : StringAttr();
     std::function<Value(size_t, Value)> open = [&](size_t depth, Value sum) {

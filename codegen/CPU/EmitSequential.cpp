@@ -87,7 +87,13 @@ void Emitter::emitDelay(rec::DelayOp op) {
     tile = scratch(op.getType());
     copy(tile, in);
   }
-  if (late > 0)
+  if (late > 0 && !code.hasVectors())
+    code.loop(code.index(0), code.min(tokens, code.index(late)), 1,
+              [&](Value i) {
+                copy(code.at(out, token, code.add(i, code.index(early))),
+                     code.at(tile, token, i));
+              });
+  else if (late > 0)
     copy(rowsFrom(out, token, name, early, late),
          rowsFrom(tile, token, name, 0, late));
   if (isSaved)

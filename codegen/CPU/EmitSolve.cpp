@@ -55,18 +55,15 @@ void Emitter::solveByTriangle(View matrix, const View &out) {
                         code.index(out.size(rowAxis)));
   View space = spaceOf(out);
   ArrayRef<StringAttr> outer = ArrayRef(space.axes).drop_back();
-  nest(
-      outer, ArrayRef(space.sizes).drop_back(), StringAttr(), [](Point &) {},
-      [&](Point &point) {
-        Point corner = point;
-        for (StringAttr axis : {token, rowAxis, space.last()})
-          corner.at.set(axis, code.index(0));
-        Value base = code.address(out, corner);
-        Value stride = code.strideValue(rowStride(out));
-        kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
-                       base, stride, rows,
-                       code.index(roundUp(space.sizes.back()))});
-      });
+  forEach(outer, ArrayRef(space.sizes).drop_back(), [&](Point &point) {
+    Point corner = point;
+    for (StringAttr axis : {token, rowAxis, space.last()})
+      corner.at.set(axis, code.index(0));
+    Value base = code.address(out, corner);
+    Value stride = code.strideValue(rowStride(out));
+    kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
+                   base, stride, rows, columnsOf(space)});
+  });
 }
 
 /// The identity's columns solved for, all at once.
@@ -84,10 +81,11 @@ void Emitter::emitInverse(chunk::InverseOp op) {
   if (out.axes.empty())
     return; // one row
   matrix = flatMatrix(matrix);
-  kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
-                 code.start(out), code.strideValue(rowStride(out)),
-                 code.mul(tokens, code.index(count)),
-                 code.index(roundUp(out.size(earlier) * count))});
+  kernels.solve(
+      {code.start(matrix), code.strideValue(rowStride(matrix)), code.start(out),
+       code.strideValue(rowStride(out)), code.mul(tokens, code.index(count)),
+       code.hasVectors() ? code.index(roundUp(out.size(earlier) * count))
+                         : code.mul(tokens, code.index(count))});
 }
 
 void Emitter::solveByColumns(const View &matrix, const View &out,

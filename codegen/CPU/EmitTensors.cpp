@@ -74,7 +74,8 @@ bool Emitter::isReadInPlace(const View &tensor) const {
 void Emitter::emitInput(rec::InputOp op) {
   View tensor = tokensView(tensorOf(Argument::Role::Input, op.getName()),
                            op.getType(), op.getLayout(), op.getDtype());
-  prefetches.push_back(tensor);
+  if (code.hasVectors())
+    prefetches.push_back(tensor);
   if (op.getPartial()) { // null: zero, for this head at least
     View buffer = define(op.getResult());
     code.ifThen(

@@ -14,6 +14,13 @@ Value Emitter::boundOf(StringAttr axis, int64_t size) {
   return code.mul(tokens, code.index(size / chunkTokens));
 }
 
+/// Vectors go on into the pad.
+Value Emitter::columnsOf(const View &view) {
+  int64_t size = view.sizes.back();
+  return code.hasVectors() ? code.index(roundUp(size))
+                           : boundOf(view.last(), size);
+}
+
 /// The axes `t.s` and `t.w` are one row together, the columns of a matrix.
 View Emitter::layOut(Axes axes, ArrayRef<int64_t> sizes, Type element,
                      int64_t &total) const {
@@ -98,15 +105,14 @@ Value Emitter::splat(double number, Type element) {
   if (isa<FloatType>(element))
     return code.real(number);
   if (element.isInteger(1))
-    return code.op<arith::ConstantOp>(
-        DenseElementsAttr::get(code.conditionVector, number != 0));
+    return code.condition(number != 0);
   return code.integer(static_cast<int64_t>(number));
 }
 
 View Emitter::splatView(double number, Type element) {
   View view = scratch(Axes(), {});
   view.element = element;
-  code.store(view, Point(), splat(number, element));
+  fill(view, number);
   return view;
 }
 

@@ -4,6 +4,8 @@
 // The entry function and the order in which its parts are written.
 #include "codegen/CPU/Emitter.h"
 
+#include "codegen/CPU/TeamKernels.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -12,7 +14,7 @@ namespace trowel::cpu {
 
 Emitter::Emitter(chunk::ProgramOp program, Output &output, std::string name)
     : program(program), name(std::move(name)), code(output.code),
-      kernels(output.kernels), parts(output.parts), liveness(program),
+      kernels(*output.kernels), parts(output.parts), liveness(program),
       order(rec::AxisOrder::around(program)), chunkTokens(program.getTokens()),
       isBackward(program->hasAttr("backward")) {
   MLIRContext *context = program.getContext();
@@ -21,6 +23,12 @@ Emitter::Emitter(chunk::ProgramOp program, Output &output, std::string name)
   earlier = StringAttr::get(context, "t.s");
   writeAxis = StringAttr::get(context, "t.w");
   columnAxis = StringAttr::get(context, "t.s.w");
+}
+
+Output::Output(ModuleOp module, std::unique_ptr<Team> workers)
+    : code(module, module.getLoc(), /*width=*/1), team(std::move(workers)),
+      kernels(std::make_unique<TeamKernels>(code)), parts(code) {
+  code.team = team.get();
 }
 
 void Emitter::refuse(Operation *op, const Twine &why) {

@@ -9,6 +9,9 @@
 // EmitSequential, EmitTensors (inputs, states, outputs), EmitCarry, EmitSaved,
 // EmitGradient, EmitTransitionGradient and EmitTransitionByTokens (what only
 // backward programs have).
+//
+// With vectors, one thread does it all; with a team (Team.h), every nest is
+// shared out among its threads and all values are single elements: decision 19.
 #ifndef TROWEL_CODEGEN_CPU_EMITTER_H
 #define TROWEL_CODEGEN_CPU_EMITTER_H
 
@@ -17,6 +20,8 @@
 #include "codegen/CPU/Kernels.h"
 #include "codegen/CPU/Liveness.h"
 #include "codegen/CPU/Parts.h"
+#include "codegen/CPU/Team.h"
+#include "codegen/CPU/VectorKernels.h"
 #include "codegen/CPU/Workspace.h"
 
 namespace trowel::cpu {
@@ -56,11 +61,15 @@ using Coefficients = llvm::SmallVector<Coefficient>;
 /// What the programs of a module write their code to.
 struct Output {
   Output(mlir::ModuleOp module, bool wide, bool fewRows)
-      : code(module, module.getLoc()), kernels(code, wide, fewRows),
+      : code(module, module.getLoc()),
+        kernels(std::make_unique<VectorKernels>(code, wide, fewRows)),
         parts(code) {}
+  /// Code of a thread among those of a team.
+  Output(mlir::ModuleOp module, std::unique_ptr<Team> team);
 
   Code code;
-  Kernels kernels;
+  std::unique_ptr<Team> team;
+  std::unique_ptr<Kernels> kernels;
   Parts parts;
 };
 
@@ -68,6 +77,7 @@ class Emitter {
   friend class TransitionByTokens;
 
 public:
+  virtual ~Emitter() = default;
   /// `name`: the entry function's.
   Emitter(chunk::ProgramOp program, Output &output, std::string name);
 
@@ -81,13 +91,22 @@ public:
     return {arguments, workspace.extent() * 4, carrySize, savedSize, carried};
   }
 
+protected:
+  /// One of the caller's tensors.
+  struct Tensor {
+    Value address;
+    Values strides;
+  };
+  /// The entry function's beginning: sets `tensors`, `carryAddress`, `length`
+  /// and `memory`.
+  virtual void makeEntry();
+
 private:
   //===--- The program (Emitter.cpp)
   //----------------------------------------===//
   void declareArguments();
   void declare(Argument::Role role, mlir::Operation *op);
   static bool isSummed(mlir::Operation *op);
-  void makeEntry();
   void emitBeforeChunks();
   void emitChunks();
   void emitBlock(mlir::Block &block);
@@ -118,6 +137,8 @@ private:
     return axis == token || axis == earlier || axis == columnAxis;
   }
   Value boundOf(StringAttr axis, int64_t size);
+  /// How many columns the work on a matrix takes along its last axis.
+  Value columnsOf(const View &view);
 
   //===--- Elementwise (EmitMap.cpp)
   //----------------------------------------===//
@@ -126,6 +147,10 @@ private:
   /// ahead of the loop over vectors.
   void nest(Axes axes, llvm::ArrayRef<int64_t> sizes, StringAttr vector,
             PointBody outer, PointBody inner);
+  /// Visits all points, one after the other, whoever shares the work at each.
+  void forEach(Axes axes, llvm::ArrayRef<int64_t> sizes, PointBody visit);
+  void shareNest(Axes axes, llvm::ArrayRef<int64_t> sizes, PointBody outer,
+                 PointBody inner);
   using Compute = llvm::function_ref<Values(mlir::ArrayRef<Value>, Point &)>;
   /// For every element of the first of `outs`: stores what `compute` makes of
   /// the elements of `ins`, spread over the axes that they lack.
@@ -219,6 +244,7 @@ private:
   void gramByFactors(const GramPart &part, const View &out);
   void gramByColumns(const GramPart &part, const View &out);
   bool gramByBlocks(const GramPart &part, const View &out);
+  bool gramByHalves(const GramPart &part, const View &out);
   void gramDiagonal(chunk::GramOp op, const View &out);
   /// At row t the factors between the columns s < t and t, for `phi.reached()`;
   /// `use` gets them with the condition s < t. Each token has `width` columns.
@@ -268,11 +294,6 @@ private:
   void emitStateBegin(rec::StateOp op);
   void emitStateEnd(rec::StateOp op);
   void emitUpdates();
-  /// One of the caller's tensors.
-  struct Tensor {
-    Value address;
-    Values strides;
-  };
   const Tensor &tensorOf(Argument::Role role, llvm::StringRef name) const;
   Value notNull(Value pointer);
   /// Dense elements at `base` in the order of `layout`, seen as `type`.
@@ -311,22 +332,25 @@ private:
                   const View &out, const View &space);
   void emitTransitionByTokens(rec::TransitionGradientOp op);
 
+protected:
   chunk::ProgramOp program;
   std::string name;
   Code &code;
+  std::vector<Argument> arguments;
+  std::vector<Tensor> tensors; // as `arguments`
+  Workspace workspace;
+  // Values of the entry function. `length` counts the call's tokens; `position`
+  // is its first one in the sequence.
+  Value carryAddress, length, memory, position;
+
+private:
   Kernels &kernels;
   Parts &parts;
   Liveness liveness;
-  Workspace workspace;
   rec::AxisOrder order;
   int64_t chunkTokens;
   StringAttr token, rowAxis, earlier, writeAxis, columnAxis;
 
-  // Values of the entry function. `length` counts the call's tokens; `position`
-  // is its first one in the sequence.
-  Value carryAddress, length, memory, position;
-  std::vector<Argument> arguments;
-  std::vector<Tensor> tensors; // as `arguments`
   /// The chunk's first token counted from the call's first, its number of
   /// tokens, and the token that a sequential stage is at.
   Value chunkBegin, tokens, currentToken;

@@ -118,8 +118,7 @@ Value Formats::realToE4m3(Value x) {
 
 Value Formats::e5m2ToReal(Value bits) {
   Value wide = code.op<arith::ExtUIOp>(bits16(), bits);
-  Value eight = code.op<arith::ConstantOp>(DenseElementsAttr::get(
-      cast<ShapedType>(bits16()), static_cast<int16_t>(8)));
+  Value eight = code.constant(bits16(), int64_t(8));
   return f16ToReal(code.op<arith::ShLIOp>(wide, eight));
 }
 

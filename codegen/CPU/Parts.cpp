@@ -24,7 +24,7 @@ static void eraseDead(func::FuncOp part) {
 }
 
 void Parts::write(StringRef name, function_ref<void()> body) {
-  if (inside)
+  if (inside || !code.hasVectors()) // kernels of a GPU are one function
     return body();
   func::FuncOp part =
       code.function((name + "_part_" + Twine(known.size())).str(), {});

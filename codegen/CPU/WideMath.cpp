@@ -18,13 +18,9 @@ WideMath::WideMath(Code &code)
     : code(code), wideVector(code.vectorOf(code.builder.getF64Type())),
       longVector(code.vectorOf(code.builder.getI64Type())) {}
 
-Value WideMath::number(double x) {
-  return code.op<arith::ConstantOp>(DenseElementsAttr::get(wideVector, x));
-}
+Value WideMath::number(double x) { return code.constant(wideVector, x); }
 
-Value WideMath::whole(int64_t x) {
-  return code.op<arith::ConstantOp>(DenseElementsAttr::get(longVector, x));
-}
+Value WideMath::whole(int64_t x) { return code.constant(longVector, x); }
 
 Value WideMath::less(Value a, Value b) {
   return code.op<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, b);
@@ -39,8 +35,7 @@ Value WideMath::isNan(Value x) {
 }
 
 Value WideMath::isNot(Value condition) {
-  return differ(condition, code.op<arith::ConstantOp>(DenseElementsAttr::get(
-                               code.conditionVector, true)));
+  return differ(condition, code.condition(true));
 }
 
 Value WideMath::round(Value x) {
@@ -132,8 +127,9 @@ Value WideMath::quarterTurns(Value exponent, int piece) {
   Value places = code.op<LLVM::GEPOp>(code.vectorOf(code.pointerType),
                                       code.builder.getF64Type(), table,
                                       ArrayRef<LLVM::GEPArg>{exponent});
-  Value all = code.op<arith::ConstantOp>(
-      DenseElementsAttr::get(code.conditionVector, true));
+  if (!code.hasVectors())
+    return code.op<LLVM::LoadOp>(wideVector, places, 8u);
+  Value all = code.condition(true);
   return code.op<LLVM::masked_gather>(wideVector, places, all, number(0),
                                       code.builder.getI32IntegerAttr(8));
 }

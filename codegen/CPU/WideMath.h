@@ -53,7 +53,7 @@ private:
   Value exp2(Value x);
 
   Code &code;
-  mlir::VectorType wideVector, longVector;
+  mlir::Type wideVector, longVector;
 };
 
 } // namespace trowel::cpu

@@ -118,8 +118,10 @@ void markConvergent(llvm::Module &module) {
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  // Kernels are long rows of loops: what the next level adds costs time and
+  // registers, and wins nothing.
   codegen::runPasses(module, machine, [](llvm::PassBuilder &builder) {
-    return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3);
+    return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1);
   });
 }
 

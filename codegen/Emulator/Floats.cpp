@@ -262,9 +262,14 @@ static llvm::Error decodeCompare(Decoder &decoder, Operation *op) {
                            compare<F16>, compare<BF16>, compare<F64>);
   if (!run)
     return refuse(op, "the emulator does not compute in this type");
-  // The numbering of LLVM: _false 0, oeq 1, ogt 2, oge 3, olt 4, ... uno 8.
-  decoder.emit(op, run).immediate =
-      static_cast<int64_t>(comparison.getPredicate());
+  // Up to `ord` the dialect's numbers are such bits; `uno` comes behind those
+  // predicates that are `uno` or one of the first.
+  auto bits = static_cast<int64_t>(comparison.getPredicate());
+  if (comparison.getPredicate() == LLVM::FCmpPredicate::uno)
+    bits = 8;
+  else if (comparison.getPredicate() != LLVM::FCmpPredicate::_true && bits > 7)
+    bits += 1;
+  decoder.emit(op, run).immediate = bits;
   return llvm::Error::success();
 }
 

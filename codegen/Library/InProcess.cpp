@@ -15,10 +15,21 @@ llvm::Expected<std::unique_ptr<InProcess>>
 InProcess::create(const Program &program, ModuleOp module,
                   const cpu::CpuOptions &options, cpu::Timings *timings,
                   ModuleOp step, ModuleOp gradient) {
+  return create(
+      program, module,
+      [&](ModuleOp single) {
+        return cpu::compileForCpu(single, options, timings);
+      },
+      step, gradient);
+}
+
+llvm::Expected<std::unique_ptr<InProcess>>
+InProcess::create(const Program &program, ModuleOp module, Compile compileOne,
+                  ModuleOp step, ModuleOp gradient) {
   auto library = std::make_unique<InProcess>();
   std::vector<CompiledPhase> phases;
   auto compile = [&](ModuleOp single) -> llvm::Expected<cpu::Kernel *> {
-    auto kernel = cpu::compileForCpu(single, options, timings);
+    auto kernel = compileOne(single);
     if (!kernel)
       return kernel.takeError();
     library->kernels.push_back(std::move(*kernel));
@@ -96,6 +107,13 @@ int32_t InProcess::call(const Batch &batch, const TensorMap &arguments,
                         CallResults &results) const {
   return library::call([&](const trowel_call &raw) { return forward(raw); },
                        tables(), batch, arguments, options, results);
+}
+
+std::string InProcess::failure() const {
+  for (const auto &kernel : kernels)
+    if (std::string text = kernel->failure(); !text.empty())
+      return text;
+  return {};
 }
 
 const char *InProcess::lastError() const { return trowel_library_last_error(); }

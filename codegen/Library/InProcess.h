@@ -25,6 +25,16 @@ public:
          const cpu::CpuOptions &options = {}, cpu::Timings *timings = nullptr,
          mlir::ModuleOp step = {}, mlir::ModuleOp gradient = {});
 
+  /// The same with what compiles a module of one chunk program.
+  using Compile =
+      llvm::function_ref<llvm::Expected<std::unique_ptr<cpu::Kernel>>(
+          mlir::ModuleOp)>;
+  static llvm::Expected<std::unique_ptr<InProcess>>
+  create(const Program &program, mlir::ModuleOp module, Compile compile,
+         mlir::ModuleOp step = {}, mlir::ModuleOp gradient = {});
+
+  /// What went wrong within the code, if it is emulated; else empty.
+  std::string failure() const;
   const Tables &tables() const { return *content; }
   /// Null without a gradient.
   const Tables *gradientTables() const { return gradient.get(); }

@@ -783,6 +783,33 @@ TEST_F(EmulatorTest, FusedOperationsRoundOnce) {
   EXPECT_EQ(fuse(0x1.004p-5f, 0x1p-6f), 1 + 0x1p-10f);
 }
 
+TEST_F(EmulatorTest, ComparesNumbers) {
+  auto compare = [&](const std::string &predicate, double x, double y) {
+    kernel("%in: !llvm.ptr<1>, %out: !llvm.ptr<1>",
+           scalars("f64",
+                   "%i = llvm.fcmp \"" + predicate +
+                       "\" %x, %y : f64\n"
+                       "%r = llvm.zext %i : i1 to i64",
+                   "i64"));
+    Buffer in(std::vector<double>{x, y}), out(8);
+    Outcome outcome = run(threads(32), {&in, &out});
+    EXPECT_FALSE(outcome.problem) << outcome.text;
+    return out.as<int64_t>()[0] == 1;
+  };
+  // What each predicate says of less, equal, greater, unordered.
+  const std::pair<const char *, const char *> predicates[] = {
+      {"_false", "...."}, {"oeq", ".e.."}, {"ogt", "..g."}, {"oge", ".eg."},
+      {"olt", "l..."},    {"ole", "le.."}, {"one", "l.g."}, {"ord", "leg."},
+      {"ueq", ".e.u"},    {"ugt", "..gu"}, {"uge", ".egu"}, {"ult", "l..u"},
+      {"ule", "le.u"},    {"une", "l.gu"}, {"uno", "...u"}, {"_true", "legu"}};
+  for (auto [predicate, holds] : predicates) {
+    EXPECT_EQ(compare(predicate, 1, 2), holds[0] == 'l') << predicate;
+    EXPECT_EQ(compare(predicate, 2, 2), holds[1] == 'e') << predicate;
+    EXPECT_EQ(compare(predicate, 2, 1), holds[2] == 'g') << predicate;
+    EXPECT_EQ(compare(predicate, NAN, 1), holds[3] == 'u') << predicate;
+  }
+}
+
 TEST_F(EmulatorTest, ConvertsNumbers) {
   auto compute = [&](const std::string &body, double x, double y) {
     kernel("%in: !llvm.ptr<1>, %out: !llvm.ptr<1>",

@@ -5,14 +5,14 @@
 // 64 columns, or 8 rows by 32 or 16; a quarter of that on machines with fewer
 // or shorter registers. What remains of the rows goes one by one. Every sum
 // runs in the same order in all of these.
-#include "codegen/CPU/Kernels.h"
+#include "codegen/CPU/VectorKernels.h"
 
 using namespace mlir;
 
 namespace trowel::cpu {
 
-func::FuncOp Kernels::function(StringRef name, ArrayRef<Type> types,
-                               Body define) {
+func::FuncOp VectorKernels::function(StringRef name, ArrayRef<Type> types,
+                                     Body define) {
   if (auto known = code.module.lookupSymbol<func::FuncOp>(name))
     return known;
   func::FuncOp made = code.function(name, types);
@@ -24,27 +24,27 @@ func::FuncOp Kernels::function(StringRef name, ArrayRef<Type> types,
   return made;
 }
 
-void Kernels::call(func::FuncOp function, ValueRange arguments) {
+void VectorKernels::call(func::FuncOp function, ValueRange arguments) {
   func::CallOp::create(code.builder, code.location, function, arguments);
 }
 
 //===--- Product ----------------------------------------------------------===//
 
-func::FuncOp Kernels::productFunction() {
+func::FuncOp VectorKernels::productFunction() {
   Type p = code.pointerType, i = code.indexType;
   return function("product",
                   {p, i, i, p, i, p, i, i, i, i, code.builder.getI1Type()},
                   [&](ValueRange arguments) { productBody(arguments); });
 }
 
-void Kernels::product(const Product &p) {
+void VectorKernels::product(const Product &p) {
   Value accumulate =
       code.op<arith::ConstantOp>(code.builder.getBoolAttr(p.accumulate));
   call(productFunction(), {p.a, p.aRow, p.aDepth, p.b, p.bDepth, p.c, p.cRow,
                            p.rows, p.depth, p.columns, accumulate});
 }
 
-void Kernels::productBody(ValueRange x) {
+void VectorKernels::productBody(ValueRange x) {
   Product p{x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9]};
   Value accumulate = x[10];
   auto downTo = [&](int64_t multiple) {
@@ -70,8 +70,8 @@ void Kernels::productBody(ValueRange x) {
   });
 }
 
-void Kernels::productPanel(const Product &p, Value accumulate, Value column,
-                           int64_t vectors, int64_t rows) {
+void VectorKernels::productPanel(const Product &p, Value accumulate,
+                                 Value column, int64_t vectors, int64_t rows) {
   Value blocked = code.op<arith::AndIOp>(p.rows, code.index(-rows));
   code.loop(code.index(0), blocked, rows, [&](Value row) {
     productBlock(p, accumulate, row, column, vectors, rows);
@@ -88,8 +88,9 @@ void Kernels::productPanel(const Product &p, Value accumulate, Value column,
   });
 }
 
-Kernels::RowBlock Kernels::block(const Product &p, Value row, Value column,
-                                 int64_t vectors, int64_t rows) {
+VectorKernels::RowBlock VectorKernels::block(const Product &p, Value row,
+                                             Value column, int64_t vectors,
+                                             int64_t rows) {
   RowBlock block{p, row, column, rows, vectors, {}, {}};
   for (int64_t i = 0; i < rows; ++i) {
     Value r = code.add(row, code.index(i));
@@ -103,8 +104,8 @@ Kernels::RowBlock Kernels::block(const Product &p, Value row, Value column,
 
 /// Adds A[i, k] B[k] for k in [from, to) to the sums of the rows from
 /// `firstRow` on.
-Values Kernels::multiply(const RowBlock &x, Value from, Value to,
-                         int64_t firstRow, ValueRange initial) {
+Values VectorKernels::multiply(const RowBlock &x, Value from, Value to,
+                               int64_t firstRow, ValueRange initial) {
   const Product &p = x.product;
   Value panel = code.behind(p.b, x.column);
   return code.loop(from, to, 1, initial, [&](Value k, ValueRange sums) {
@@ -123,8 +124,8 @@ Values Kernels::multiply(const RowBlock &x, Value from, Value to,
   });
 }
 
-void Kernels::productBlock(const Product &p, Value accumulate, Value row,
-                           Value column, int64_t vectors, int64_t rows) {
+void VectorKernels::productBlock(const Product &p, Value accumulate, Value row,
+                                 Value column, int64_t vectors, int64_t rows) {
   RowBlock x = block(p, row, column, vectors, rows);
   SmallVector<Type> types(x.cells.size(), code.realVector);
   auto initial = scf::IfOp::create(code.builder, code.location, types,
@@ -140,21 +141,21 @@ void Kernels::productBlock(const Product &p, Value accumulate, Value row,
   storeCells(x, multiply(x, code.index(0), p.depth, 0, initial.getResults()));
 }
 
-Values Kernels::loadCells(const RowBlock &x) {
+Values VectorKernels::loadCells(const RowBlock &x) {
   return llvm::map_to_vector<8>(
       x.cells, [&](Value cell) { return code.loadVector(cell); });
 }
 
-void Kernels::storeCells(const RowBlock &x, ValueRange sums) {
+void VectorKernels::storeCells(const RowBlock &x, ValueRange sums) {
   for (auto [sum, cell] : llvm::zip(sums, x.cells))
     code.storeVector(sum, cell);
 }
 
 //===--- Triangles --------------------------------------------------------===//
 
-void Kernels::forFourRows(Value rows, Value columns,
-                          function_ref<void(Value, Value, int64_t)> four,
-                          function_ref<void(Value)> one) {
+void VectorKernels::forFourRows(Value rows, Value columns,
+                                function_ref<void(Value, Value, int64_t)> four,
+                                function_ref<void(Value)> one) {
   Value blocked = code.op<arith::AndIOp>(rows, code.index(-4));
   Value whole =
       wide ? code.op<arith::AndIOp>(columns, code.index(-64)) : code.index(0);
@@ -167,7 +168,7 @@ void Kernels::forFourRows(Value rows, Value columns,
   code.loop(blocked, rows, 1, one);
 }
 
-void Kernels::triangle(const Triangle &t) {
+void VectorKernels::triangle(const Triangle &t) {
   Type p = code.pointerType, i = code.indexType;
   productFunction();
   func::FuncOp callee =
@@ -179,7 +180,7 @@ void Kernels::triangle(const Triangle &t) {
 
 /// In a block of four rows, the columns before the block belong to all of them,
 /// a row's own columns to it and those below.
-void Kernels::triangleBody(ValueRange x) {
+void VectorKernels::triangleBody(ValueRange x) {
   Product p{x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], true};
   Value width = x[8];
   auto four = [&](Value row, Value column, int64_t vectors) {
@@ -203,7 +204,7 @@ void Kernels::triangleBody(ValueRange x) {
   });
 }
 
-void Kernels::solve(const System &s) {
+void VectorKernels::solve(const System &s) {
   Type p = code.pointerType, i = code.indexType;
   productFunction();
   func::FuncOp callee =
@@ -213,7 +214,7 @@ void Kernels::solve(const System &s) {
 }
 
 /// A block's own triangle is solved in registers.
-void Kernels::solveBody(ValueRange x) {
+void VectorKernels::solveBody(ValueRange x) {
   Value one = code.index(1), zero = code.index(0);
   Product p{x[0], x[1], one, x[2], x[3], x[2], x[3], x[4], zero, x[5], true};
   auto four = [&](Value row, Value column, int64_t vectors) {
@@ -243,7 +244,7 @@ void Kernels::solveBody(ValueRange x) {
 
 //===--- Transposition ----------------------------------------------------===//
 
-void Kernels::transpose(const Transposition &t) {
+void VectorKernels::transpose(const Transposition &t) {
   Type p = code.pointerType, i = code.indexType;
   func::FuncOp callee =
       function("transpose", {p, i, p, i, i, i},
@@ -273,7 +274,7 @@ static Values transposeBlock(Code &code, Values rows) {
   return rows;
 }
 
-void Kernels::transposeBody(ValueRange x) {
+void VectorKernels::transposeBody(ValueRange x) {
   Value from = x[0], fromRow = x[1], to = x[2], toRow = x[3];
   Value rows = x[4], columns = x[5];
   Value lastRow = code.sub(rows, code.index(1));

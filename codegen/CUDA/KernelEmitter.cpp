@@ -1,0 +1,154 @@
+// Part of Trowel, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+#include "codegen/CUDA/KernelEmitter.h"
+
+#include "codegen/CUDA/Kernels.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+
+namespace trowel::cuda {
+
+using cpu::Argument;
+
+Value KernelEmitter::offsetBy(Value address, Value bytes) {
+  return code.op<LLVM::GEPOp>(code.pointerType, code.builder.getI8Type(),
+                              address, ArrayRef<LLVM::GEPArg>{bytes});
+}
+
+/// The address if the condition holds.
+Value KernelEmitter::orNull(Value condition, Value address) {
+  return code.select(condition, address,
+                     code.op<LLVM::ZeroOp>(code.pointerType));
+}
+
+/// A quotient of numbers below 2^31, which a GPU divides in few instructions.
+Value KernelEmitter::divide(Value a, Value b) {
+  Type narrow = code.builder.getI32Type();
+  Value quotient = code.op<arith::DivUIOp>(code.op<arith::TruncIOp>(narrow, a),
+                                           code.op<arith::TruncIOp>(narrow, b));
+  return code.op<arith::ExtUIOp>(code.indexType, quotient);
+}
+
+void KernelEmitter::makeEntry() {
+  Type p = code.pointerType, i = code.indexType;
+  SmallVector<Type> types{i, i, p, p, i, p};
+  for (const Argument &argument : arguments) {
+    types.append({p, i, i, i});
+    types.append(argument.strideCount(), i);
+  }
+  code.builder.setInsertionPointToEnd(code.module.getBody());
+  auto entry = func::FuncOp::create(code.builder, code.location, name,
+                                    code.builder.getFunctionType(types, {}));
+  Block &team = block;
+  mlir::Block *body = entry.addEntryBlock();
+  code.builder.setInsertionPointToStart(body);
+  team.begin(code);
+  size_t next = 0;
+  auto parameter = [&] { return body->getArgument(next++); };
+  auto isNull = [&](Value pointer) {
+    return code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, pointer,
+                                 code.op<LLVM::ZeroOp>(p));
+  };
+  Value heads = parameter(), tokens = parameter(), boundaries = parameter();
+  Value carry = parameter(), carryStride = parameter();
+  Value global = parameter();
+  Value number = code.op<NVVM::BlockIdXOp>(code.builder.getI32Type());
+  blockNumber = code.op<arith::ExtUIOp>(i, number);
+  Value sequence = divide(blockNumber, heads);
+  Value head = code.sub(blockNumber, code.mul(sequence, heads));
+  // From where to where, and in which row.
+  auto boundary = [&](Value at) -> Value {
+    Value place = code.op<LLVM::GEPOp>(p, code.builder.getI32Type(), boundaries,
+                                       ArrayRef<LLVM::GEPArg>{at});
+    Value bits = code.op<LLVM::LoadOp>(code.builder.getI32Type(), place, 4u);
+    return code.op<arith::ExtUIOp>(i, bits);
+  };
+  auto variable = scf::IfOp::create(code.builder, code.location,
+                                    TypeRange{i, i, i}, isNull(boundaries),
+                                    /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(code.builder);
+    code.builder.setInsertionPointToStart(variable.thenBlock());
+    scf::YieldOp::create(code.builder, code.location,
+                         ValueRange{code.index(0), tokens, sequence});
+    code.builder.setInsertionPointToStart(variable.elseBlock());
+    Value first = boundary(sequence);
+    Value end = boundary(code.add(sequence, code.index(1)));
+    scf::YieldOp::create(
+        code.builder, code.location,
+        ValueRange{first, code.sub(end, first), code.index(0)});
+  }
+  Value first = variable.getResult(0), row = variable.getResult(2);
+  length = variable.getResult(1);
+  carryAddress = offsetBy(carry, code.mul(blockNumber, carryStride));
+  globalWorkspace = global;
+  // Takes its value when its size is known.
+  memory = code.op<LLVM::UndefOp>(p);
+  for (const Argument &argument : arguments) {
+    Value address = parameter(), sequenceStride = parameter();
+    Value headStride = parameter(), headsPerUnit = parameter();
+    cpu::Values strides;
+    for (int64_t k = 0; k < argument.strideCount(); ++k)
+      strides.push_back(parameter());
+    Value unit = divide(head, headsPerUnit);
+    Value offset = code.mul(unit, headStride);
+    bool isState = argument.role == Argument::Role::InitialState ||
+                   argument.role == Argument::Role::FinalState;
+    bool hasTokens = argument.role == Argument::Role::Input ||
+                     argument.role == Argument::Role::Output;
+    if (isState)
+      offset = code.add(offset, code.mul(sequence, sequenceStride));
+    if (hasTokens) {
+      Value step =
+          code.mul(strides.front(), code.index(argument.elementBytes()));
+      offset = code.add(offset, code.mul(row, sequenceStride));
+      offset = code.add(offset, code.mul(first, step));
+    }
+    Value given = code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, address,
+                                        code.op<LLVM::ZeroOp>(p));
+    if (argument.role == Argument::Role::FinalState ||
+        argument.role == Argument::Role::Output) {
+      Value isFirst = code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, head,
+                                             code.mul(unit, headsPerUnit));
+      given = code.op<arith::AndIOp>(given, isFirst);
+    }
+    tensors.push_back({orNull(given, offsetBy(address, offset)), strides});
+  }
+}
+
+bool KernelEmitter::isShared() const {
+  return workspaceBytes() <= mostSharedBytes;
+}
+
+/// The block's dynamic shared memory.
+Value KernelEmitter::shared() {
+  static constexpr llvm::StringLiteral symbol = "shared";
+  if (!code.module.lookupSymbol(symbol)) {
+    OpBuilder outside = OpBuilder::atBlockBegin(code.module.getBody());
+    auto bytes = LLVM::LLVMArrayType::get(outside.getI8Type(), 0);
+    LLVM::GlobalOp::create(outside, code.location, bytes, /*isConstant=*/false,
+                           LLVM::Linkage::External, symbol, Attribute(),
+                           /*alignment=*/128, /*addrSpace=*/3);
+  }
+  auto type = LLVM::LLVMPointerType::get(code.builder.getContext(), 3);
+  Value address = code.op<LLVM::AddressOfOp>(type, symbol);
+  return code.op<LLVM::AddrSpaceCastOp>(code.pointerType, address);
+}
+
+void KernelEmitter::placeWorkspace() {
+  Operation *placeholder = memory.getDefiningOp();
+  OpBuilder::InsertionGuard guard(code.builder);
+  code.builder.setInsertionPoint(placeholder);
+  Value place =
+      isShared()
+          ? shared()
+          : offsetBy(globalWorkspace,
+                     code.mul(blockNumber, code.index(workspaceBytes())));
+  placeholder->getResult(0).replaceAllUsesWith(place);
+  placeholder->erase();
+}
+
+} // namespace trowel::cuda
