@@ -48,7 +48,7 @@ llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
   cpu::Output output(*result.module, std::move(team));
   for (chunk::ProgramOp program : source.getOps<chunk::ProgramOp>()) {
     KernelInfo info;
-    info.name = cpu::entrySymbol(program.getSymName(), result.kernels.size());
+    info.name = program.getSymName().str();
     KernelEmitter emitter(program, output, block, info.name);
     if (!emitter.emit())
       return llvm::createStringError(emitter.error);

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *levels = "`rec`, `chunk`, `llvm`, `header`";
+constexpr const char *levels = "`rec`, `chunk`, `llvm`, `ptx`, `header`";
 
 /// Empty if the request can be served, else why not.
 std::string refuse(const BuildArguments &arguments) {
@@ -34,10 +34,10 @@ std::string refuse(const BuildArguments &arguments) {
            "-o NAME.so makes a library, -o NAME.o an object; --emit prints the "
            "program at a level (" +
            levels + ")";
-  if (emit == "tile" || emit == "ptx")
+  if (emit == "tile")
     return "`--emit " + emit + "` is not supported yet; there are " + levels;
   if (!emit.empty() && emit != "rec" && emit != "chunk" && emit != "llvm" &&
-      emit != "header")
+      emit != "ptx" && emit != "header")
     return "`--emit " + emit + "`: there is no such level; there are " + levels;
   return checkTarget(arguments.target);
 }
@@ -63,12 +63,14 @@ std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
                        !arguments.inferenceOnly);
     return built ? std::optional(built->header) : std::nullopt;
   }
-  if (level == "llvm") {
+  if (level == "llvm" || level == "ptx") {
     Diagnostic why;
-    std::optional<std::string> llvmIr = compiler.emitLlvm(loaded, why);
-    if (!llvmIr)
+    std::optional<std::string> code = level == "llvm"
+                                          ? compiler.emitLlvm(loaded, why)
+                                          : compiler.emitPtx(loaded, why);
+    if (!code)
       std::cerr << render(why, loaded.source);
-    return llvmIr;
+    return code;
   }
   std::string text;
   llvm::raw_string_ostream os(text);

@@ -93,7 +93,8 @@ and for AVX-512 is in both, chosen when it runs.
   trowel build my_rule.trowel --emit header   what a host includes
   trowel build my_rule.trowel --emit rec      what one token means, as the compiler has it
   trowel build my_rule.trowel --emit chunk    the derived program over a chunk of tokens
-  trowel build my_rule.trowel --emit llvm -D K=64 --timing -o my_rule.ll)";
+  trowel build my_rule.trowel --emit llvm -D K=64 --timing -o my_rule.ll
+  trowel build my_rule.trowel --emit ptx      kernels for sm_90a, not yet in libraries)";
 
 constexpr const char *benchFooter =
     R"(Runs the program on random inputs in its declared types, through the interface
@@ -199,7 +200,7 @@ void addBuild(CLI::App &root, Command &command) {
       root, command, "build", "Make a library, or print the program at a level",
       buildFooter, runBuild);
   addProgram(app, arguments->program);
-  app->add_option("--emit", arguments->emit, "rec, chunk, llvm or header")
+  app->add_option("--emit", arguments->emit, "rec, chunk, llvm, ptx or header")
       ->type_name("LEVEL");
   app->add_option("-o", arguments->output,
                   "Write to this file; a library: NAME.so or NAME.o")

@@ -3,6 +3,8 @@
 //
 #include "tools/trowel/Compile.h"
 
+#include "codegen/CUDA/Kernels.h"
+#include "codegen/CUDA/Ptx.h"
 #include "codegen/Library/Phases.h"
 #include "dialect/Chunk/Chunk.h"
 #include "frontend/MLIRGen/MLIRGen.h"
@@ -128,6 +130,32 @@ std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
     all += *text;
   }
   return all;
+}
+
+std::optional<std::string> Compiler::emitPtx(const Loaded &loaded,
+                                             trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
+  auto rename = [](chunk::ProgramOp program, const char *suffix) {
+    program.setSymName((program.getSymName() + suffix).str());
+  };
+  for (auto program : module->getOps<chunk::ProgramOp>())
+    rename(program, "_forward");
+  for (auto program :
+       llvm::make_early_inc_range(step->getOps<chunk::ProgramOp>())) {
+    rename(program, "_step");
+    program->moveBefore(module->getBody(), module->getBody()->end());
+  }
+  auto text = times.measure("ptx", [&]() -> llvm::Expected<std::string> {
+    auto kernels = cuda::emitKernels(*module);
+    if (!kernels)
+      return kernels.takeError();
+    return cuda::emitPtx(*kernels->module);
+  });
+  if (text)
+    return *text;
+  why = explainRefusal(loaded, text.takeError());
+  return std::nullopt;
 }
 
 /// What messages say of a compile; its time is not the compile's.

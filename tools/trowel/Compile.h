@@ -54,6 +54,10 @@ public:
   /// The same as LLVM IR in text.
   std::optional<std::string> emitLlvm(const Loaded &loaded, Diagnostic &why);
 
+  /// The kernels of sm_90a as PTX: NAME_forward, and NAME_step with one token a
+  /// chunk, which decodes.
+  std::optional<std::string> emitPtx(const Loaded &loaded, Diagnostic &why);
+
   /// What was derived, in one line: "S chunk; m token by token; 32 tokens a
   /// chunk".
   std::string describe(const Loaded &loaded);
