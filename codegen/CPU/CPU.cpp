@@ -82,8 +82,7 @@ int64_t Argument::strideCount() const {
 }
 
 int64_t Argument::elementBytes() const {
-  bool state = role == Role::InitialState || role == Role::FinalState;
-  return state ? 4 : bytesOf(dtype);
+  return isState() ? 4 : bytesOf(dtype);
 }
 
 using MachineBuilder = llvm::orc::JITTargetMachineBuilder;

@@ -62,6 +62,14 @@ struct Argument {
   /// an output has floats here, whatever its type.
   bool isGradient = false;
 
+  bool isState() const {
+    return role == Role::InitialState || role == Role::FinalState;
+  }
+  bool hasTokens() const { return role == Role::Input || role == Role::Output; }
+  /// Written by a program that runs forward.
+  bool isResult() const {
+    return role == Role::FinalState || role == Role::Output;
+  }
   /// How many strides the code is given for it.
   int64_t strideCount() const;
   /// Bytes of one element in memory.

@@ -100,6 +100,7 @@ protected:
   /// The entry function's beginning: sets `tensors`, `carryAddress`, `length`
   /// and `memory`.
   virtual void makeEntry();
+  Value notNull(Value pointer);
 
 private:
   //===--- The program (Emitter.cpp)
@@ -295,7 +296,6 @@ private:
   void emitStateEnd(rec::StateOp op);
   void emitUpdates();
   const Tensor &tensorOf(Argument::Role role, llvm::StringRef name) const;
-  Value notNull(Value pointer);
   /// Dense elements at `base` in the order of `layout`, seen as `type`.
   View denseView(Value base, mlir::Type type, mlir::ArrayAttr layout);
   /// A tensor without tokens, and the chunk's tokens of one that has them.

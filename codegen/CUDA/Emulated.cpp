@@ -99,8 +99,7 @@ private:
 int64_t Launcher::extent(const Argument &argument, const int64_t *strides,
                          int64_t tokens) {
   int64_t last = 0;
-  bool hasTokens = argument.role == Argument::Role::Input ||
-                   argument.role == Argument::Role::Output;
+  bool hasTokens = argument.hasTokens();
   if (hasTokens && tokens == 0)
     return 0;
   if (hasTokens)
@@ -149,13 +148,11 @@ void Launcher::run(void *const *data, const int64_t *strides, void *carry,
       view(carryBytes > 0 ? carry : nullptr, carryBytes, true, true));
   arguments.push_back(uint64_t(0));
   emulator::Buffer workspace(static_cast<size_t>(info.workspaceBytes));
-  if (info.workspaceBytes > 0)
-    arguments.push_back(&workspace);
-  else
-    arguments.push_back(uint64_t(0));
+  arguments.push_back(info.workspaceBytes > 0
+                          ? emulator::Argument(&workspace)
+                          : emulator::Argument(uint64_t(0)));
   for (const Argument &argument : info.interface.arguments) {
-    bool isResult = argument.role == Argument::Role::FinalState ||
-                    argument.role == Argument::Role::Output;
+    bool isResult = argument.isResult();
     arguments.push_back(
         view(*data++, extent(argument, strides, tokens), !isResult, isResult));
     arguments.insert(arguments.end(), {uint64_t(0), uint64_t(0), uint64_t(1)});

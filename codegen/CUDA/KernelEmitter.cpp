@@ -42,19 +42,14 @@ void KernelEmitter::makeEntry() {
   code.builder.setInsertionPointToEnd(code.module.getBody());
   auto entry = func::FuncOp::create(code.builder, code.location, name,
                                     code.builder.getFunctionType(types, {}));
-  Block &team = block;
   mlir::Block *body = entry.addEntryBlock();
   code.builder.setInsertionPointToStart(body);
-  team.begin(code);
+  block.begin(code);
   size_t next = 0;
   auto parameter = [&] { return body->getArgument(next++); };
-  auto isNull = [&](Value pointer) {
-    return code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::eq, pointer,
-                                 code.op<LLVM::ZeroOp>(p));
-  };
   Value heads = parameter(), tokens = parameter(), boundaries = parameter();
   Value carry = parameter(), carryStride = parameter();
-  Value global = parameter();
+  globalWorkspace = parameter();
   Value number = code.op<NVVM::BlockIdXOp>(code.builder.getI32Type());
   blockNumber = code.op<arith::ExtUIOp>(i, number);
   Value sequence = divide(blockNumber, heads);
@@ -67,14 +62,14 @@ void KernelEmitter::makeEntry() {
     return code.op<arith::ExtUIOp>(i, bits);
   };
   auto variable = scf::IfOp::create(code.builder, code.location,
-                                    TypeRange{i, i, i}, isNull(boundaries),
+                                    TypeRange{i, i, i}, notNull(boundaries),
                                     /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(code.builder);
-    code.builder.setInsertionPointToStart(variable.thenBlock());
+    code.builder.setInsertionPointToStart(variable.elseBlock());
     scf::YieldOp::create(code.builder, code.location,
                          ValueRange{code.index(0), tokens, sequence});
-    code.builder.setInsertionPointToStart(variable.elseBlock());
+    code.builder.setInsertionPointToStart(variable.thenBlock());
     Value first = boundary(sequence);
     Value end = boundary(code.add(sequence, code.index(1)));
     scf::YieldOp::create(
@@ -84,7 +79,6 @@ void KernelEmitter::makeEntry() {
   Value first = variable.getResult(0), row = variable.getResult(2);
   length = variable.getResult(1);
   carryAddress = offsetBy(carry, code.mul(blockNumber, carryStride));
-  globalWorkspace = global;
   // Takes its value when its size is known.
   memory = code.op<LLVM::UndefOp>(p);
   for (const Argument &argument : arguments) {
@@ -95,22 +89,16 @@ void KernelEmitter::makeEntry() {
       strides.push_back(parameter());
     Value unit = divide(head, headsPerUnit);
     Value offset = code.mul(unit, headStride);
-    bool isState = argument.role == Argument::Role::InitialState ||
-                   argument.role == Argument::Role::FinalState;
-    bool hasTokens = argument.role == Argument::Role::Input ||
-                     argument.role == Argument::Role::Output;
-    if (isState)
+    if (argument.isState())
       offset = code.add(offset, code.mul(sequence, sequenceStride));
-    if (hasTokens) {
+    if (argument.hasTokens()) {
       Value step =
           code.mul(strides.front(), code.index(argument.elementBytes()));
       offset = code.add(offset, code.mul(row, sequenceStride));
       offset = code.add(offset, code.mul(first, step));
     }
-    Value given = code.op<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, address,
-                                        code.op<LLVM::ZeroOp>(p));
-    if (argument.role == Argument::Role::FinalState ||
-        argument.role == Argument::Role::Output) {
+    Value given = notNull(address);
+    if (argument.isResult()) {
       Value isFirst = code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, head,
                                              code.mul(unit, headsPerUnit));
       given = code.op<arith::AndIOp>(given, isFirst);

@@ -9,8 +9,6 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Verifier.h"
 
-#include <chrono>
-
 using namespace mlir;
 
 namespace trowel::cuda {
@@ -31,14 +29,7 @@ static void markKernel(ModuleOp module, const KernelInfo &info) {
 }
 
 llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
-  auto began = std::chrono::steady_clock::now();
-  auto lap = [&](const char *name) {
-    auto now = std::chrono::steady_clock::now();
-    std::chrono::duration<double, std::milli> passed = now - began;
-    if (timings)
-      timings->push_back({name, passed.count()});
-    began = now;
-  };
+  codegen::Stopwatch watch(timings);
   cpu::loadTargetDialects(*source.getContext());
   source.getContext()->loadDialect<NVVM::NVVMDialect>();
   Kernels result;
@@ -59,14 +50,14 @@ llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
         emitter.workspaceBytes();
     result.kernels.push_back(std::move(info));
   }
-  lap("emit");
+  watch.lap("emit");
   if (failed(mlir::verify(*result.module)))
     return llvm::createStringError("the emitted code is not valid");
   if (llvm::Error failure = cpu::lowerToLlvmDialect(*result.module))
     return std::move(failure);
   for (const KernelInfo &info : result.kernels)
     markKernel(*result.module, info);
-  lap("lower");
+  watch.lap("lower");
   return std::move(result);
 }
 

@@ -100,6 +100,16 @@ protected:
         EXPECT_NE(outcome.text.find(part), std::string::npos) << outcome.text;
     }
   }
+
+  /// Without a problem under every schedule.
+  void expectCleanRuns(const Shape &shape) {
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
+      Options options;
+      options.seed = seed;
+      Outcome outcome = run(shape, {}, options);
+      EXPECT_FALSE(outcome.problem) << outcome.text;
+    }
+  }
 };
 
 Shape threads(uint32_t block, uint32_t grid = 1) {
@@ -240,12 +250,7 @@ std::string exchangeInAWarp(const std::string &after) {
 
 TEST_F(EmulatorTest, ABarrierOfAWarpOrdersItsLanes) {
   kernel("", exchangeInAWarp(""), shared);
-  for (uint64_t seed = 0; seed < seeds; ++seed) {
-    Options options;
-    options.seed = seed;
-    Outcome outcome = run(threads(64), {}, options);
-    EXPECT_FALSE(outcome.problem) << outcome.text;
-  }
+  expectCleanRuns(threads(64));
 }
 
 TEST_F(EmulatorTest, FindsAWriteBehindTheBarrierOfAWarp) {
@@ -337,12 +342,7 @@ TEST_F(EmulatorTest, NamedBarriersHandOver) {
          handOver("nvvm.barrier.arrive id = %c1 number_of_threads = %c64",
                   "nvvm.barrier id = %c1 number_of_threads = %c64"),
          shared);
-  for (uint64_t seed = 0; seed < seeds; ++seed) {
-    Options options;
-    options.seed = seed;
-    Outcome outcome = run(threads(64), {}, options);
-    EXPECT_FALSE(outcome.problem) << outcome.text;
-  }
+  expectCleanRuns(threads(64));
 }
 
 /// The reader takes its time, so that the write is there before it.
@@ -1220,12 +1220,7 @@ std::string handOverInMemory(const std::string &known,
 
 TEST_F(EmulatorTest, MbarriersHandOver) {
   kernel("", handOverInMemory("nvvm.barrier0", "%c0"), shared);
-  for (uint64_t seed = 0; seed < seeds; ++seed) {
-    Options options;
-    options.seed = seed;
-    Outcome outcome = run(threads(64), {}, options);
-    EXPECT_FALSE(outcome.problem) << outcome.text;
-  }
+  expectCleanRuns(threads(64));
 }
 
 TEST_F(EmulatorTest, FindsMisusedMbarriers) {
