@@ -49,7 +49,7 @@ void expectMeaning(const Program &program, int64_t tokens,
   std::unique_ptr<library::InProcess> code =
       compileEmulated(program, *derived.module, seed);
   ASSERT_TRUE(code);
-  for (Regime regime : {allRegimes()[0], allRegimes()[3]}) {
+  for (Regime regime : allRegimes()) {
     Batch batch;
     batch.heads = 2;
     batch.groups = seed % 2 == 0 ? 2 : 1;
