@@ -61,11 +61,29 @@ struct Options {
   uint64_t limit = 1ull << 32;
 };
 
+/// What the accesses of warps to shared memory cost.
+struct SharedTraffic {
+  uint64_t instructions = 0; // of whole warps
+  uint64_t wavefronts = 0;
+  uint64_t least = 0; // wavefronts without a bank conflict
+
+  SharedTraffic &operator+=(const SharedTraffic &other) {
+    instructions += other.instructions;
+    wavefronts += other.wavefronts;
+    least += other.least;
+    return *this;
+  }
+};
+
 /// What a launch did, summed over its threads.
 struct Counters {
   std::map<std::string, uint64_t> executed;   // by the name of the operation
   uint64_t globalRead = 0, globalWritten = 0; // bytes
   uint64_t sharedRead = 0, sharedWritten = 0;
+  /// 32 bytes of global memory that a warp accesses in one instruction.
+  uint64_t globalSectorsRead = 0, globalSectorsWritten = 0;
+  SharedTraffic shared;
+  std::map<std::string, SharedTraffic> sharedBy; // by operation and line
 };
 
 /// Why a launch ended early.

@@ -15,13 +15,23 @@ namespace trowel::emulator {
 constexpr uint32_t widest = 16;    // bytes of one access of a device
 constexpr uint32_t mostBytes = 64; // of one load or store
 
+static void count(Thread &thread, const Instruction &at, bool writes,
+                  uint64_t pointer, uint32_t bytes) {
+  bool shared =
+      at.immediate == 3 || (at.immediate == 0 && isInSharedWindow(pointer));
+  thread.machine->traffic.note(thread.warp(), thread.lane(), at, shared, writes,
+                               pointer, bytes);
+}
+
 static Step load(Thread &thread, const Instruction &at) {
   uint8_t bytes[mostBytes];
   uint32_t each = at.width / 8;
-  Step step = thread.machine->load(thread, at, at.immediate, thread[at.a],
-                                   bytes, at.count * each);
+  uint64_t pointer = thread[at.a];
+  Step step = thread.machine->load(thread, at, at.immediate, pointer, bytes,
+                                   at.count * each);
   if (step != Step::Next)
     return step;
+  count(thread, at, false, pointer, at.count * each);
   for (uint32_t i = 0; i < at.count; ++i) {
     thread[at.result + i] = 0;
     std::memcpy(&thread[at.result + i], bytes + i * each, each);
@@ -34,7 +44,9 @@ static Step store(Thread &thread, const Instruction &at) {
   uint32_t each = at.width / 8;
   for (uint32_t i = 0; i < at.count; ++i)
     std::memcpy(bytes + i * each, &thread[at.a + i], each);
-  return thread.machine->store(thread, at, at.immediate, thread[at.b], bytes,
+  uint64_t pointer = thread[at.b];
+  count(thread, at, true, pointer, at.count * each);
+  return thread.machine->store(thread, at, at.immediate, pointer, bytes,
                                at.count * each);
 }
 
@@ -163,7 +175,7 @@ static Step toGeneric(Thread &thread, const Instruction &at) {
 }
 
 static Step toShared(Thread &thread, const Instruction &at) {
-  if (!(thread[at.a] & address::sharedWindow))
+  if (!isInSharedWindow(thread[at.a]))
     return thread.fail(at, Problem::Address,
                        "the address is not one of shared memory");
   thread[at.result] = thread[at.a] & ~address::sharedWindow;
@@ -171,7 +183,7 @@ static Step toShared(Thread &thread, const Instruction &at) {
 }
 
 static Step toGlobal(Thread &thread, const Instruction &at) {
-  if (thread[at.a] & address::sharedWindow)
+  if (isInSharedWindow(thread[at.a]))
     return thread.fail(at, Problem::Address,
                        "the address is not one of global memory");
   thread[at.result] = thread[at.a];

@@ -137,12 +137,14 @@ llvm::Error Machine::run(const std::vector<uint64_t> &frame) {
     runCta();
     if (failure)
       return llvm::Error(std::move(failure));
+    traffic.endCta();
   }
   return llvm::Error::success();
 }
 
 Counters Machine::count() const {
   Counters result = counters;
+  traffic.addTo(result);
   for (const Instruction &instruction : program.code)
     if (executions[instruction.index])
       result.executed[instruction.op->getName().getStringRef().str()] +=
@@ -179,7 +181,7 @@ Step Machine::arrive(Thread &thread, const Instruction &at, uint32_t mask,
 std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
                                       unsigned space, uint64_t pointer,
                                       uint32_t bytes) {
-  bool inWindow = space == 0 && pointer & address::sharedWindow;
+  bool inWindow = space == 0 && isInSharedWindow(pointer);
   uint64_t plain = pointer & ~address::sharedWindow;
   Place place{nullptr, 0, space == 3 || inWindow};
   if (place.shared) {
@@ -323,6 +325,8 @@ Step Machine::startCopy(Thread &thread, const Instruction &at, uint64_t to,
       step != Step::Next)
     return step;
   copy.to = *resolve(thread, at, 3, to, written);
+  traffic.note(thread.warp(), thread.lane(), at, true, true, to, written);
+  traffic.note(thread.warp(), thread.lane(), at, false, false, from, read);
   track(thread, copy, 1);
   thread.uncommitted.push_back(copy);
   return Step::Next;

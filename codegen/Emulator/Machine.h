@@ -9,6 +9,7 @@
 #include "codegen/Emulator/Emulator.h"
 #include "codegen/Emulator/Memory.h"
 #include "codegen/Emulator/Program.h"
+#include "codegen/Emulator/Traffic.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/Twine.h"
@@ -92,8 +93,8 @@ public:
   Machine(const Program &program, const Shape &shape, const Options &options,
           uint64_t sharedBytes, std::vector<Region> &global,
           std::vector<Region> &constants)
-      : program(program), shape(shape), options(options), global(global),
-        constants(constants), random(options.seed),
+      : program(program), shape(shape), options(options), traffic(program),
+        global(global), constants(constants), random(options.seed),
         executions(program.code.size(), 0), sharedBytes(sharedBytes) {}
 
   /// `frame`: the first contents of each thread's slots.
@@ -131,6 +132,7 @@ public:
   std::vector<Thread> threads;
   std::array<NamedBarrier, namedBarriers> barriers;
   std::map<uint64_t, Mbarrier> mbarriers; // by address
+  Traffic traffic;
 
 private:
   friend struct Thread;

@@ -226,6 +226,10 @@ static Step transferElements(const Lanes &lanes, const Instruction &at) {
       }
       std::memcpy(&loaded[matrix][lane->lane()], halves, sizeof(halves));
     }
+  llvm::SmallVector<uint64_t, warpSize> addresses;
+  for (unsigned row = 0; row < 8 * transfer.matrices; ++row)
+    addresses.push_back((*lanes[row])[at.a]);
+  lanes[0]->machine->traffic.noteRows(at, addresses);
   if (isLoad)
     for (unsigned matrix = 0; matrix < transfer.matrices; ++matrix)
       for (Thread *lane : lanes)

@@ -17,7 +17,7 @@ constexpr uint64_t mostArrivals = (1 << 20) - 1;
 /// Touches the object's memory. `immediate`: the address space.
 static Step touch(Thread &thread, const Instruction &at, bool writes) {
   uint64_t pointer = thread[at.a], contents = 0;
-  if (at.immediate == 0 && !(pointer & address::sharedWindow))
+  if (at.immediate == 0 && !isInSharedWindow(pointer))
     return thread.fail(at, Problem::Address,
                        "the address is not one of shared memory");
   Machine &machine = *thread.machine;

@@ -83,6 +83,11 @@ constexpr unsigned bufferShift = 36;        // global memory, by buffer
 constexpr uint64_t firstConstant = 1 << 20; // variables, numbered as buffers
 } // namespace address
 
+/// Of a generic address.
+inline bool isInSharedWindow(uint64_t pointer) {
+  return pointer & address::sharedWindow;
+}
+
 } // namespace trowel::emulator
 
 #endif // TROWEL_CODEGEN_EMULATOR_PROGRAM_H
