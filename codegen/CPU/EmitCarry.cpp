@@ -3,7 +3,7 @@
 //
 // What a program keeps from call to call beside its states: the position, as 64
 // bits, then hidden states and the tails of delays, dense. In memory of zeros a
-// sequence begins.
+// sequence begins, and so it does where there is none.
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
@@ -13,7 +13,7 @@ namespace trowel::cpu {
 /// The next place of the carry, for a buffer's content.
 View Emitter::carry(const View &buffer) {
   View place = buffer;
-  place.base = carryAddress;
+  place.base = carriedIn;
   place.offset = carrySize / 4;
   place.external = true;
   int64_t pitch = 1;
@@ -22,6 +22,21 @@ View Emitter::carry(const View &buffer) {
   carried.push_back({carrySize, {buffer.sizes.begin(), buffer.sizes.end()}});
   carrySize += pitch * 4;
   return place;
+}
+
+Value Emitter::loadPosition() {
+  Type type = code.indexType;
+  auto given = scf::IfOp::create(code.builder, code.location, TypeRange{type},
+                                 notNull(carriedIn), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(code.builder);
+  auto yield = [&](Block *block, llvm::function_ref<Value()> value) {
+    code.builder.setInsertionPointToStart(block);
+    scf::YieldOp::create(code.builder, code.location, value());
+  };
+  yield(given.thenBlock(),
+        [&] { return code.op<LLVM::LoadOp>(type, carriedIn); });
+  yield(given.elseBlock(), [&] { return code.index(0); });
+  return given.getResult(0);
 }
 
 void Emitter::emitCarryIn() {
@@ -36,7 +51,7 @@ void Emitter::emitCarryIn() {
   }
   if (!needed)
     return;
-  position = code.op<LLVM::LoadOp>(code.indexType, carryAddress);
+  position = loadPosition();
   carried.push_back({0, {2}});
   carrySize = 8;
   if (isBackward)
@@ -55,7 +70,8 @@ void Emitter::emitCarryIn() {
   for (auto delay : program.getBody().front().getOps<rec::DelayOp>()) {
     View tail = tails[delay], place = carry(tail);
     kept.push_back({tail, place});
-    copy(tail, place);
+    code.ifThen(
+        notNull(carriedIn), [&] { copy(tail, place); }, [&] { fill(tail, 0); });
   }
   if (carrySize % 8 != 0) {
     carried.push_back({carrySize, {1}}); // is copied as it was
@@ -68,11 +84,15 @@ void Emitter::emitCarryOut() {
     return;
   auto advance = [&] {
     LLVM::StoreOp::create(code.builder, code.location,
-                          code.add(position, length), carryAddress);
+                          code.add(position, length), carriedOut);
   };
-  code.team ? code.team->single(advance) : advance();
-  for (auto &[buffer, place] : kept)
-    copy(place, buffer);
+  code.ifThen(notNull(carriedOut), [&] {
+    code.team ? code.team->single(advance) : advance();
+    for (auto [buffer, place] : kept) {
+      place.base = carriedOut;
+      copy(place, buffer);
+    }
+  });
 }
 
 } // namespace trowel::cpu

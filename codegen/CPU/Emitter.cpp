@@ -135,7 +135,7 @@ void Emitter::makeEntry() {
   Block *block = entry.addEntryBlock();
   code.builder.setInsertionPointToStart(block);
   Value data = block->getArgument(0), strides = block->getArgument(1);
-  carryAddress = block->getArgument(2);
+  carriedIn = carriedOut = block->getArgument(2);
   length = block->getArgument(3);
   memory = block->getArgument(4);
   auto element = [&](Type type, Value array, size_t n) {

@@ -97,8 +97,8 @@ protected:
     Value address;
     Values strides;
   };
-  /// The entry function's beginning: sets `tensors`, `carryAddress`, `length`
-  /// and `memory`.
+  /// The entry function's beginning: sets `tensors`, `carriedIn`, `carriedOut`,
+  /// `length` and `memory`.
   virtual void makeEntry();
   Value notNull(Value pointer);
 
@@ -310,6 +310,7 @@ private:
   void emitCarryIn();
   void emitCarryOut();
   View carry(const View &buffer);
+  Value loadPosition();
 
   //===--- From the forward program to the backward one (EmitSaved.cpp)
   //---------------------------------===//
@@ -341,7 +342,7 @@ protected:
   Workspace workspace;
   // Values of the entry function. `length` counts the call's tokens; `position`
   // is its first one in the sequence.
-  Value carryAddress, length, memory, position;
+  Value carriedIn, carriedOut, length, memory, position;
 
 private:
   Kernels &kernels;

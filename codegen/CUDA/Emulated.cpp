@@ -142,11 +142,14 @@ void Launcher::run(void *const *data, const int64_t *strides, void *carry,
     return buffer.get();
   };
   std::vector<emulator::Argument> arguments{
-      uint64_t(1), static_cast<uint64_t>(tokens), uint64_t(0)};
+      uint64_t(1), static_cast<uint64_t>(tokens), uint64_t(0), uint64_t(0),
+      uint64_t(0)};
   int64_t carryBytes = info.interface.carryBytes;
-  arguments.push_back(
-      view(carryBytes > 0 ? carry : nullptr, carryBytes, true, true));
-  arguments.push_back(uint64_t(0));
+  for (bool isResult : {false, true}) {
+    arguments.push_back(view(carryBytes > 0 ? carry : nullptr, carryBytes,
+                             !isResult, isResult));
+    arguments.insert(arguments.end(), {uint64_t(0), uint64_t(0)});
+  }
   emulator::Buffer workspace(static_cast<size_t>(info.workspaceBytes));
   arguments.push_back(info.workspaceBytes > 0
                           ? emulator::Argument(&workspace)

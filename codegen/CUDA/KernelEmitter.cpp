@@ -32,9 +32,37 @@ Value KernelEmitter::divide(Value a, Value b) {
   return code.op<arith::ExtUIOp>(code.indexType, quotient);
 }
 
+/// The number at a place of an array of int32.
+Value KernelEmitter::number32(Value array, Value place) {
+  Type narrow = code.builder.getI32Type();
+  Value address = code.op<LLVM::GEPOp>(code.pointerType, narrow, array,
+                                       ArrayRef<LLVM::GEPArg>{place});
+  Value bits = code.op<LLVM::LoadOp>(narrow, address, 4u);
+  return code.op<arith::ExtSIOp>(code.indexType, bits);
+}
+
+/// Where a sequence's states and carry lie.
+Value KernelEmitter::rowOf(Value rows, Value sequence) {
+  auto named = scf::IfOp::create(code.builder, code.location, code.indexType,
+                                 notNull(rows), /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(code.builder);
+  code.builder.setInsertionPointToStart(named.thenBlock());
+  scf::YieldOp::create(code.builder, code.location, number32(rows, sequence));
+  code.builder.setInsertionPointToStart(named.elseBlock());
+  scf::YieldOp::create(code.builder, code.location, sequence);
+  return named.getResult(0);
+}
+
+/// Whether there is an address, and a row to which it leads.
+Value KernelEmitter::isGiven(Value address, Value row) {
+  Value exists =
+      code.op<arith::CmpIOp>(arith::CmpIPredicate::sge, row, code.index(0));
+  return code.op<arith::AndIOp>(notNull(address), exists);
+}
+
 void KernelEmitter::makeEntry() {
   Type p = code.pointerType, i = code.indexType;
-  SmallVector<Type> types{i, i, p, p, i, p};
+  SmallVector<Type> types{i, i, p, p, p, p, i, i, p, i, i, p};
   for (const Argument &argument : arguments) {
     types.append({p, i, i, i});
     types.append(argument.strideCount(), i);
@@ -48,19 +76,12 @@ void KernelEmitter::makeEntry() {
   size_t next = 0;
   auto parameter = [&] { return body->getArgument(next++); };
   Value heads = parameter(), tokens = parameter(), boundaries = parameter();
-  Value carry = parameter(), carryStride = parameter();
-  globalWorkspace = parameter();
+  Value rowsIn = parameter(), rowsOut = parameter();
   Value number = code.op<NVVM::BlockIdXOp>(code.builder.getI32Type());
   blockNumber = code.op<arith::ExtUIOp>(i, number);
   Value sequence = divide(blockNumber, heads);
   Value head = code.sub(blockNumber, code.mul(sequence, heads));
-  // From where to where, and in which row.
-  auto boundary = [&](Value at) -> Value {
-    Value place = code.op<LLVM::GEPOp>(p, code.builder.getI32Type(), boundaries,
-                                       ArrayRef<LLVM::GEPArg>{at});
-    Value bits = code.op<LLVM::LoadOp>(code.builder.getI32Type(), place, 4u);
-    return code.op<arith::ExtUIOp>(i, bits);
-  };
+  // From where to where, and in which row of [B, T].
   auto variable = scf::IfOp::create(code.builder, code.location,
                                     TypeRange{i, i, i}, notNull(boundaries),
                                     /*withElseRegion=*/true);
@@ -70,34 +91,41 @@ void KernelEmitter::makeEntry() {
     scf::YieldOp::create(code.builder, code.location,
                          ValueRange{code.index(0), tokens, sequence});
     code.builder.setInsertionPointToStart(variable.thenBlock());
-    Value first = boundary(sequence);
-    Value end = boundary(code.add(sequence, code.index(1)));
+    Value first = number32(boundaries, sequence);
+    Value end = number32(boundaries, code.add(sequence, code.index(1)));
     scf::YieldOp::create(
         code.builder, code.location,
         ValueRange{first, code.sub(end, first), code.index(0)});
   }
   Value first = variable.getResult(0), row = variable.getResult(2);
   length = variable.getResult(1);
-  carryAddress = offsetBy(carry, code.mul(blockNumber, carryStride));
+  Value from = rowOf(rowsIn, sequence), to = rowOf(rowsOut, sequence);
+  for (auto [carried, at] : {std::pair(&carriedIn, from), {&carriedOut, to}}) {
+    Value address = parameter(), rowStride = parameter();
+    Value offset = code.add(code.mul(at, rowStride),
+                            code.mul(head, /*headStride=*/parameter()));
+    *carried = orNull(isGiven(address, at), offsetBy(address, offset));
+  }
+  globalWorkspace = parameter();
   // Takes its value when its size is known.
   memory = code.op<LLVM::UndefOp>(p);
   for (const Argument &argument : arguments) {
-    Value address = parameter(), sequenceStride = parameter();
+    Value address = parameter(), rowStride = parameter();
     Value headStride = parameter(), headsPerUnit = parameter();
     cpu::Values strides;
     for (int64_t k = 0; k < argument.strideCount(); ++k)
       strides.push_back(parameter());
     Value unit = divide(head, headsPerUnit);
     Value offset = code.mul(unit, headStride);
-    if (argument.isState())
-      offset = code.add(offset, code.mul(sequence, sequenceStride));
+    Value at = !argument.isState() ? row : argument.isResult() ? to : from;
+    if (argument.isState() || argument.hasTokens())
+      offset = code.add(offset, code.mul(at, rowStride));
     if (argument.hasTokens()) {
       Value step =
           code.mul(strides.front(), code.index(argument.elementBytes()));
-      offset = code.add(offset, code.mul(row, sequenceStride));
       offset = code.add(offset, code.mul(first, step));
     }
-    Value given = notNull(address);
+    Value given = isGiven(address, at);
     if (argument.isResult()) {
       Value isFirst = code.op<arith::CmpIOp>(arith::CmpIPredicate::eq, head,
                                              code.mul(unit, headsPerUnit));

@@ -29,6 +29,9 @@ private:
   Value shared();
   Value offsetBy(Value address, Value bytes);
   Value divide(Value a, Value b);
+  Value number32(Value array, Value place);
+  Value rowOf(Value rows, Value sequence);
+  Value isGiven(Value address, Value row);
   Value orNull(Value condition, Value address);
 
   Block &block;

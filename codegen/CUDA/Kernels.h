@@ -9,16 +9,19 @@
 //
 //   heads, tokens             of each sequence, unless there is
 //   cu_seqlens                null, or int32 [N + 1] on the device
-//   carry, carry_stride       null, or bytes from block to block
+//   rows_in, rows_out         null: a sequence's number; or int32 [N]: which row
+//                             of states and carries it begins with, and which
+//                             one gets what it leaves; below 0: none
+//   carry_in, carry_out       null, or bytes, and for each
+//   row_stride, head_stride   in bytes
 //   workspace                 null, or workspaceBytes for each block
 //
 // and for each of the program's tensors, in the order of its arguments
 //
 //   address                   null where TrowelKernel (runtime/Host/Kernel.h)
 //                             may be given null
-//   sequence_stride           in bytes: from one sequence to the next of
-//   states,
-//                             from one row of [B, T] to the next of others
+//   row_stride                in bytes: of states from one row to the next, of
+//                             others from one row of [B, T] to the next
 //   head_stride               in bytes, from one unit to the next
 //   heads_per_unit            1, or how many heads share an element; the first
 //                             of them stores results
