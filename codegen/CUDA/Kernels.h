@@ -9,11 +9,11 @@
 //
 //   heads, tokens             of each sequence, unless there is
 //   cu_seqlens                null, or int32 [N + 1] on the device
-//   rows_in, rows_out         null: a sequence's number; or int32 [N]: which row
-//                             of states and carries it begins with, and which
-//                             one gets what it leaves; below 0: none
-//   carry_in, carry_out       null, or bytes, and for each
-//   row_stride, head_stride   in bytes
+//   rows_in, rows_out         null: a sequence's number; or int32 [N], of the
+//                             states and carries: with which row it begins, and
+//                             which one gets what it leaves; below 0: none
+//   carry_in, carry_out       null, or bytes; each with two strides in bytes,
+//                             from row to row and from head to head
 //   workspace                 null, or workspaceBytes for each block
 //
 // and for each of the program's tensors, in the order of its arguments

@@ -55,6 +55,7 @@ static llvm::Error place(const Program &program,
     return unusable(
         llvm::formatv("the kernel takes {0} arguments, {1} are given",
                       program.arguments.size(), arguments.size()));
+  std::map<Buffer *, uint64_t> numbers;
   for (auto [parameter, argument] : llvm::zip(program.arguments, arguments)) {
     auto [range, bits] = parameter;
     if (range.count != 1)
@@ -63,10 +64,14 @@ static llvm::Error place(const Program &program,
       frame[range.first] = *scalar & ~0ull >> (64 - bits);
       continue;
     }
-    Buffer &buffer = *std::get<Buffer *>(argument);
-    global.emplace_back(buffer.bytes.data(), buffer.written.data(),
-                        buffer.bytes.size());
-    frame[range.first] = global.size() << address::bufferShift;
+    auto *place = std::get_if<Within>(&argument);
+    Buffer *buffer = place ? place->buffer : std::get<Buffer *>(argument);
+    auto [known, isNew] = numbers.try_emplace(buffer, global.size() + 1);
+    if (isNew)
+      global.emplace_back(buffer->bytes.data(), buffer->written.data(),
+                          buffer->bytes.size());
+    frame[range.first] =
+        (known->second << address::bufferShift) + (place ? place->offset : 0);
   }
   return llvm::Error::success();
 }

@@ -40,8 +40,15 @@ public:
   std::vector<uint8_t> written;
 };
 
-/// What a kernel is called with: the bits of a scalar, or a buffer.
-using Argument = std::variant<uint64_t, Buffer *>;
+/// A byte within a buffer.
+struct Within {
+  Buffer *buffer;
+  uint64_t offset;
+};
+
+/// What a kernel is called with: the bits of a scalar, or a buffer. One that is
+/// given several times is the same memory.
+using Argument = std::variant<uint64_t, Buffer *, Within>;
 
 struct Dim3 {
   uint32_t x = 1, y = 1, z = 1;

@@ -41,14 +41,34 @@ static llvm::Error addObject(Built &built, ModuleOp single,
   return llvm::Error::success();
 }
 
+/// A program with kernels is a single phase.
+static llvm::Error checkKernels(const DeviceKernels &kernels,
+                                const CompiledPhase &phase) {
+  if (llvm::Error error = checkInterface(phase, kernels.forward.interface))
+    return error;
+  return checkInterface(phase, kernels.step.interface);
+}
+
 llvm::Expected<Built> build(const Program &program, ModuleOp module,
                             ModuleOp step, ModuleOp gradient,
-                            std::vector<Machine> machines,
+                            const Targets &targets,
                             const std::string &version) {
   Built built;
+  const std::vector<Machine> &machines = targets.machines;
   std::vector<CompiledPhase> phases, gradientPhases;
+  std::optional<DeviceKernels> kernels;
+  if (!targets.chips.empty()) {
+    auto compiled = compileForDevice(module, step, targets.chips);
+    if (!compiled)
+      return compiled.takeError();
+    kernels = std::move(*compiled);
+  }
   std::vector<OwningOpRef<ModuleOp>> singles = splitPrograms(module),
                                      steps = splitPrograms(step);
+  if (machines.empty()) {
+    phases.push_back(devicePhase(module, kernels->forward.interface));
+    singles.clear();
+  }
   for (size_t i = 0; i < singles.size(); ++i) {
     auto number = static_cast<int64_t>(i);
     CompiledPhase &phase = phases.emplace_back(beginPhase(*singles[i]));
@@ -69,6 +89,9 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
         return std::move(error);
     }
   }
+  if (kernels)
+    if (llvm::Error error = checkKernels(*kernels, phases.front()))
+      return std::move(error);
   bool hasGradient = static_cast<bool>(gradient);
   for (GradientPhase &part :
        hasGradient ? splitGradient(gradient) : std::vector<GradientPhase>()) {
@@ -82,6 +105,8 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
   }
   built.tables = std::make_unique<Tables>(program, std::move(phases), machines,
                                           Direction::Forward, hasGradient);
+  if (kernels)
+    built.tables->addKernels(std::move(*kernels));
   std::unique_ptr<Tables> backward;
   if (hasGradient)
     backward =

@@ -5,6 +5,7 @@
 #ifndef TROWEL_CODEGEN_LIBRARY_BUILD_H
 #define TROWEL_CODEGEN_LIBRARY_BUILD_H
 
+#include "codegen/Library/Device.h"
 #include "codegen/Library/Tables.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -20,13 +21,18 @@ struct Built {
   std::unique_ptr<Tables> tables;
 };
 
-/// Code for every machine of `machines`, the best first, from chunk programs,
-/// from those of one token a chunk and, for a backward function, from those of
-/// the gradient (null: none). `version` is the compiler's.
+/// What a library has code for; some of either.
+struct Targets {
+  std::vector<Machine> machines; // the best first
+  std::vector<Chip> chips;
+};
+
+/// Code for every target from chunk programs, from those of one token a chunk
+/// and, for a backward function, from those of the gradient (null: none). For
+/// chips, the first two are in one context. `version` is the compiler's.
 llvm::Expected<Built> build(const Program &program, mlir::ModuleOp module,
                             mlir::ModuleOp step, mlir::ModuleOp gradient,
-                            std::vector<Machine> machines,
-                            const std::string &version);
+                            const Targets &targets, const std::string &version);
 
 } // namespace trowel::library
 

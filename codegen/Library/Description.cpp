@@ -114,8 +114,11 @@ std::string makeDescription(const Program &program, const Tables &tables,
   llvm::json::Object sizes;
   for (const auto &[name, value] : program.sizes)
     sizes[name] = value;
-  llvm::json::Array tensors, targets,
-      functions{"forward", "step", "verify", "commit"};
+  llvm::json::Array tensors, targets, functions{"forward", "step"};
+  if (!tables.machines().empty()) {
+    functions.push_back("verify");
+    functions.push_back("commit");
+  }
   if (tables.hasBackward())
     functions.push_back("backward");
   for (const TensorEntry &entry : tables.tensors())
@@ -125,6 +128,9 @@ std::string makeDescription(const Program &program, const Tables &tables,
     segments |= tables.info().phases[i].map != nullptr;
   for (Machine machine : tables.machines())
     targets.push_back(std::string("x86-64-") + nameOf(machine));
+  if (const DeviceKernels *kernels = tables.kernels())
+    for (const DeviceImage &image : kernels->images)
+      targets.push_back(image.chip.name);
   llvm::json::Object object{{"name", program.name},
                             {"comment", program.comment},
                             {"abi", TROWEL_ABI_VERSION},

@@ -41,6 +41,10 @@ private:
   Constant *sums(const ProgramInfo &info);
   Constant *saved(const ProgramInfo &info);
   Constant *phases(const ProgramInfo &info);
+  Constant *kernel(const KernelInfo &info);
+  /// The address of the bytes, with a zero behind them; null if there are none.
+  Constant *image(llvm::StringRef bytes);
+  Constant *device(const DeviceCode &code, const DeviceKernels &kernels);
   Constant *arguments(const PhaseInfo &phase);
   Fields division(const ProgramInfo &info, const DivisionInfo &division,
                   const std::function<std::string(Machine)> &symbol);
@@ -223,6 +227,32 @@ Constant *Writer::phases(const ProgramInfo &info) {
   return table(rows);
 }
 
+Constant *Writer::kernel(const KernelInfo &info) {
+  return table({{text(info.name), number(info.threads),
+                 number(info.sharedBytes), number(info.workspaceBytes)}});
+}
+
+Constant *Writer::image(llvm::StringRef bytes) {
+  if (bytes.empty())
+    return llvm::ConstantPointerNull::get(builder.getPtrTy());
+  llvm::GlobalVariable *global =
+      builder.CreateGlobalString(bytes, "", 0, &module);
+  global->setAlignment(llvm::Align(64));
+  return global;
+}
+
+Constant *Writer::device(const DeviceCode &code, const DeviceKernels &kernels) {
+  std::vector<Fields> images;
+  for (const DeviceImage &x : kernels.images)
+    images.push_back({text(x.chip.name.c_str()), number(x.chip.capability),
+                      number(x.chip.isExact), image(x.cubin), image(x.ptx)});
+  llvm::Function *launch =
+      declare("trowel_library_launch", builder.getInt32Ty(),
+              {builder.getPtrTy(), builder.getPtrTy()}, false);
+  return table({{kernel(*code.forward), kernel(*code.step), table(images),
+                 number(code.imageCount), launch}});
+}
+
 llvm::Function *Writer::declare(const std::string &name, llvm::Type *result,
                                 llvm::ArrayRef<llvm::Type *> parameters,
                                 bool isVisible) {
@@ -263,7 +293,9 @@ Constant *Writer::programTable(const Tables &tables) {
         betweens(info), number(info.betweenCount), phases(info),
         number(info.phaseCount), machines(info), number(info.machineCount),
         number(info.chunkTokens), number(info.carryBytes), sums(info),
-        number(info.sumCount), saved(info), number(info.savedCount)}});
+        number(info.sumCount), saved(info), number(info.savedCount),
+        tables.kernels() ? device(*info.device, *tables.kernels())
+                         : table({})}});
 }
 
 void Writer::write(const Tables &tables, const Tables *gradient,
@@ -300,7 +332,8 @@ static_assert(sizeof(TensorInfo) == 10 * 8 && sizeof(BetweenInfo) == 7 * 8 &&
               sizeof(CarriedInfo) == 5 * 8 && sizeof(DivisionInfo) == 5 * 8 &&
               sizeof(MapInfo) == 3 * 8 && sizeof(PhaseInfo) == 9 * 8 &&
               sizeof(SumInfo) == 10 * 8 && sizeof(SavedInfo) == 2 * 8 &&
-              sizeof(ProgramInfo) == 17 * 8);
+              sizeof(KernelInfo) == 4 * 8 && sizeof(ImageInfo) == 5 * 8 &&
+              sizeof(DeviceCode) == 5 * 8 && sizeof(ProgramInfo) == 18 * 8);
 
 } // namespace
 

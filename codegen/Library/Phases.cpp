@@ -91,8 +91,17 @@ void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
         {entries.back(), programs.back().workspaceBytes});
 }
 
-llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
-                    TrowelKernel *entry) {
+CompiledPhase devicePhase(ModuleOp single, const cpu::Interface &interface) {
+  chunk::ProgramOp program = *single.getOps<chunk::ProgramOp>().begin();
+  CompiledPhase phase;
+  phase.chunkTokens = program.getTokens();
+  phase.divisions.push_back({1, workOf(program), {}, {}});
+  addCode(phase, {interface}, {nullptr});
+  return phase;
+}
+
+llvm::Error checkInterface(const CompiledPhase &phase,
+                           const cpu::Interface &interface) {
   auto same = [](const cpu::Argument &a, const cpu::Argument &b) {
     return a.role == b.role && a.name == b.name && a.sizes == b.sizes;
   };
@@ -104,9 +113,16 @@ llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
       !llvm::equal(carried, phase.divisions.front().carried, sameBytes) ||
       !llvm::equal(interface.arguments, phase.arguments, same))
     return llvm::createStringError(
-        "the code for one token is not called as that for chunks");
+        "code for one program is called in several ways");
+  return llvm::Error::success();
+}
+
+llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
+                    TrowelKernel *entry) {
+  if (llvm::Error error = checkInterface(phase, interface))
+    return error;
   phase.step.codes.push_back({entry, interface.workspaceBytes});
-  phase.step.carried = std::move(carried);
+  phase.step.carried = carriedBy(interface, interface);
   return llvm::Error::success();
 }
 

@@ -24,10 +24,18 @@ CompiledPhase beginPhase(mlir::ModuleOp single);
 void addCode(CompiledPhase &phase, const std::vector<cpu::Interface> &programs,
              llvm::ArrayRef<TrowelKernel *> entries);
 
+/// The phase of a program that runs on devices alone.
+CompiledPhase devicePhase(mlir::ModuleOp single,
+                          const cpu::Interface &interface);
+
 /// Adds code that goes token by token. It is called as the phase's chunked code
 /// is, and the carry of either is the other's: an error if they differ in that.
 llvm::Error addStep(CompiledPhase &phase, const cpu::Interface &interface,
                     TrowelKernel *entry);
+
+/// An error if code with this interface is not called as the phase's is.
+llvm::Error checkInterface(const CompiledPhase &phase,
+                           const cpu::Interface &interface);
 
 } // namespace trowel::library
 

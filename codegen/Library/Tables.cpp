@@ -197,6 +197,23 @@ Tables::Tables(const Program &program, std::vector<CompiledPhase> phases,
   programInfo.savedCount = count(savedInfos);
 }
 
+void Tables::addKernels(DeviceKernels kernels) {
+  device = std::move(kernels);
+  for (const cuda::KernelInfo *kernel : {&device->forward, &device->step})
+    kernelInfos.push_back({kernel->name.c_str(), kernel->threads,
+                           kernel->sharedBytes, kernel->workspaceBytes});
+  for (const DeviceImage &image : device->images)
+    imageInfos.push_back({image.chip.name.c_str(), image.chip.capability,
+                          image.chip.isExact,
+                          image.cubin.empty() ? nullptr : image.cubin.data(),
+                          image.ptx.c_str()});
+  deviceCode.forward = &kernelInfos[0];
+  deviceCode.step = &kernelInfos[1];
+  deviceCode.images = imageInfos.data();
+  deviceCode.imageCount = static_cast<int64_t>(imageInfos.size());
+  programInfo.device = &deviceCode;
+}
+
 const char *Tables::keep(std::string text) {
   return texts.emplace_back(std::move(text)).c_str();
 }

@@ -7,6 +7,7 @@
 #define TROWEL_CODEGEN_LIBRARY_TABLES_H
 
 #include "codegen/CPU/CPU.h"
+#include "codegen/Library/Device.h"
 #include "dialect/Chunk/HeadReduction.h"
 #include "frontend/AST/Program.h"
 #include "frontend/Reference/Layout.h"
@@ -79,6 +80,11 @@ public:
          Direction direction = Direction::Forward, bool hasGradient = false);
   Tables(const Tables &) = delete;
 
+  /// What the program is on devices. Nobody can launch it from here: that is up
+  /// to the library that it becomes part of.
+  void addKernels(DeviceKernels kernels);
+  const DeviceKernels *kernels() const { return device ? &*device : nullptr; }
+
   const ProgramInfo &info() const { return programInfo; }
   const std::vector<TensorEntry> &tensors() const { return entries; }
   const std::vector<Machine> &machines() const { return machineList; }
@@ -113,6 +119,7 @@ private:
   bool hasGradient;
   std::vector<CompiledPhase> phaseList;
   std::vector<Machine> machineList;
+  std::optional<DeviceKernels> device;
   std::vector<TensorEntry> entries;
   std::vector<std::string> betweenNames;
   std::vector<std::string> sumNames; // of the parts' arguments
@@ -129,6 +136,9 @@ private:
   std::vector<SumInfo> sumInfos;
   std::vector<SavedInfo> savedInfos;
   std::vector<PhaseInfo> phaseInfos;
+  std::vector<KernelInfo> kernelInfos;
+  std::vector<ImageInfo> imageInfos;
+  DeviceCode deviceCode = {};
   ProgramInfo programInfo = {};
 };
 

@@ -254,12 +254,8 @@ int32_t Call::refuseShape(const View &view, const DLTensor &tensor,
 int32_t Call::bind(View &view, const DLTensor *tensor, ElementType type,
                    const Layout *layout, int64_t rank, const char *words,
                    bool inSlots) {
-  if (tensor->device.device_type != kDLCPU)
-    return fail(TROWEL_ERROR_DEVICE,
-                "%s is on a device of type %d; this library takes memory of "
-                "the CPU (%d)",
-                view.label, static_cast<int>(tensor->device.device_type),
-                kDLCPU);
+  if (int32_t status = checkPlace(view, tensor->device))
+    return status;
   const DLDataType &has = tensor->dtype;
   if (has.code != codeOf(type) || has.bits != 8 * bytesOf(type) ||
       has.lanes != 1)
@@ -473,7 +469,9 @@ int32_t Call::checkShapes(const trowel_call *call) {
     return status;
   if (int32_t status = checkFunction())
     return status;
-  return completeSizes();
+  if (int32_t status = completeSizes())
+    return status;
+  return checkDevice();
 }
 
 //===--- Memory -----------------------------------------------------------===//
@@ -567,7 +565,8 @@ static bool sameElements(const View &a, const View &b) {
 }
 
 /// A head reads its initial state before it writes its final one; another head
-/// may read a shared one later, but in decoding, where the writer comes last.
+/// may read a shared one later, but in decoding on a CPU, where the writer
+/// comes last.
 bool Call::mayCoincide(const View &a, const View &b) const {
   int64_t first = &a - views.data, second = &b - views.data;
   bool pair = first == program.tensorCount + CarryIn &&
@@ -575,7 +574,8 @@ bool Call::mayCoincide(const View &a, const View &b) const {
   if (second < program.tensorCount) {
     const TensorInfo &x = program.tensors[first], &y = program.tensors[second];
     pair = x.role == Role::InitialState && y.role == Role::FinalState &&
-           x.state == y.state && (isDecode() || x.sharing == Sharing::Head);
+           x.state == y.state &&
+           (x.sharing == Sharing::Head || (isDecode() && !isOnDevice()));
   }
   return pair && sameElements(a, b);
 }
@@ -610,13 +610,15 @@ int32_t Call::checkMemory() {
     if (views.data[i].given)
       if (int32_t status = findRange(views.data[i]))
         return status;
+  if (int32_t status = checkOverlaps())
+    return status;
+  if (isOnDevice())
+    return checkCarryAlignment();
   if (int32_t status = checkOffsets())
     return status;
   if (int32_t status = checkBoundaries())
     return status;
   if (int32_t status = checkTokens())
-    return status;
-  if (int32_t status = checkOverlaps())
     return status;
   return checkSlots();
 }

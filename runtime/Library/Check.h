@@ -32,6 +32,10 @@ public:
   bool isDecode() const {
     return called != Function::Forward && called != Function::Backward;
   }
+  /// Whether the tensors are on a device; the values of those that the host
+  /// would look at are then not known.
+  bool isOnDevice() const { return place.device_type != kDLCPU; }
+  int device() const { return place.device_id; }
   int64_t size(Size which) const { return sizes[which]; }
   const trowel_call &arguments() const { return raw; }
   /// The tensors of the program, by their places in its table.
@@ -39,6 +43,9 @@ public:
   const View &carryIn() const { return extra(CarryIn); }
   const View &carryOut() const { return extra(CarryOut); }
   const View &carryAt() const { return extra(CarryAt); }
+  const View &cuSeqlens() const { return extra(CuSeqlens); }
+  const View &stateIn() const { return extra(StateIn); }
+  const View &stateOut() const { return extra(StateOut); }
 
   /// The tokens of a sequence, counted through all rows: [begin, end).
   int64_t begin(int64_t sequence) const;
@@ -115,6 +122,13 @@ private:
   int32_t checkSlots() const;
   int32_t checkSlotsOf(Extra which, Size slots) const;
   bool writesWhereItReads() const;
+
+  // CheckDevice.cpp
+  int32_t checkPlace(const View &view, const DLDevice &device);
+  int32_t checkDeviceFunction() const;
+  int32_t checkDeviceStates() const;
+  int32_t checkDevice() const;
+  int32_t checkCarryAlignment() const;
   int64_t slot(Extra which, int64_t sequence) const {
     return extra(which).given ? integers(which)[sequence] : sequence;
   }
@@ -122,6 +136,8 @@ private:
   const ProgramInfo &program;
   Function called;
   trowel_call raw = {};
+  DLDevice place = {kDLCPU, 0};
+  const char *placeFrom = nullptr; // which tensor has said so
   Buffer<View> views;
   Buffer<int64_t> dimensions;
   Buffer<const DLTensor *> given;

@@ -92,7 +92,8 @@ int32_t Call::checkSlotsOf(Extra which, Size slots) const {
     return fail(TROWEL_ERROR_SLOTS,
                 "%s has %lld slots for %lld sequences: give %s", from[slots],
                 Long(sizes[slots]), Long(sizes[N]), extra(which).label);
-  for (int64_t i = 0; extra(which).given && i < sizes[N]; ++i)
+  bool isKnown = extra(which).given && !isOnDevice();
+  for (int64_t i = 0; isKnown && i < sizes[N]; ++i)
     if (slot(which, i) < -1 || slot(which, i) >= sizes[slots])
       return fail(TROWEL_ERROR_SLOTS, "%s has %lld, but there are %lld slots",
                   extra(which).label, Long(slot(which, i)), Long(sizes[slots]));

@@ -4,6 +4,7 @@
 #include "runtime/Library/Library.h"
 
 #include "runtime/Library/Check.h"
+#include "runtime/Library/Device.h"
 #include "runtime/Library/Machine.h"
 #include "runtime/Library/Message.h"
 #include "runtime/Library/Run.h"
@@ -26,6 +27,8 @@ static int32_t runFunction(const ProgramInfo *program, const trowel_call *raw,
     return status;
   if (int32_t status = call.checkMemory())
     return status;
+  if (call.isOnDevice())
+    return runOnDevice(*program, call);
   if (int32_t status = chooseMachine(*program, machine))
     return status;
   return Run(*program, call, machine).run();
@@ -69,6 +72,8 @@ int32_t trowel_library_workspace_size(const ProgramInfo *program,
   int64_t machine;
   if (int32_t status = call.checkShapes(raw))
     return status;
+  if (call.isOnDevice())
+    return deviceWorkspace(*program, call, *bytes);
   if (int32_t status = chooseMachine(*program, machine))
     return status;
   return Run(*program, call, machine).workspaceBytes(*bytes);

@@ -159,6 +159,35 @@ struct PhaseInfo {
   int64_t isOverSequences = 0;
 };
 
+class Call;
+struct ProgramInfo;
+
+/// A kernel with a block of threads for each sequence and head.
+struct KernelInfo {
+  const char *name;
+  int64_t threads;
+  int64_t sharedBytes;
+  int64_t workspaceBytes; // for each block
+};
+
+/// All kernels in a form that devices take.
+struct ImageInfo {
+  const char *chip;   // "sm_90a"
+  int64_t capability; // 90
+  int64_t isExact;    // for devices of this capability alone
+  const char *cubin;  // null: there was no assembler
+  const char *ptx;
+};
+
+/// The program as kernels, whose arguments are those of its only phase.
+struct DeviceCode {
+  const KernelInfo *forward, *step;
+  const ImageInfo *images; // the best first
+  int64_t imageCount;
+  /// Starts a checked call on its stream.
+  int32_t (*launch)(const ProgramInfo *, const Call *);
+};
+
 struct ProgramInfo {
   const char *name;
   const TensorInfo *tensors;
@@ -180,6 +209,7 @@ struct ProgramInfo {
   int64_t sumCount = 0;
   const SavedInfo *saved = nullptr;
   int64_t savedCount = 0;
+  const DeviceCode *device = nullptr; // null: code of the CPU alone
 };
 
 } // namespace trowel::library

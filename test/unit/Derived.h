@@ -31,12 +31,27 @@ struct Derived {
 
 /// The normal form of a program; with `tokens` >= 0 its chunk program, and with
 /// `gradient` the backward one behind it.
+inline std::unique_ptr<mlir::MLIRContext> makeContext() {
+  auto context = std::make_unique<mlir::MLIRContext>(
+      mlir::MLIRContext::Threading::DISABLED);
+  context->loadDialect<rec::RecDialect, chunk::ChunkDialect>();
+  return context;
+}
+
+/// Null if a pass fails.
+inline mlir::OwningOpRef<mlir::ModuleOp>
+deriveIn(mlir::MLIRContext &context, const Program &program, int64_t tokens) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = generate(context, program);
+  mlir::PassManager manager(&context);
+  addNormalise(manager);
+  addChunk(manager, tokens);
+  return mlir::succeeded(manager.run(*module)) ? std::move(module) : nullptr;
+}
+
 inline Derived derive(const Program &program, int64_t tokens = -1,
                       bool gradient = false) {
   Derived derived;
-  derived.context = std::make_unique<mlir::MLIRContext>(
-      mlir::MLIRContext::Threading::DISABLED);
-  derived.context->loadDialect<rec::RecDialect, chunk::ChunkDialect>();
+  derived.context = makeContext();
   derived.module = generate(*derived.context, program);
   mlir::PassManager manager(derived.context.get());
   addNormalise(manager);

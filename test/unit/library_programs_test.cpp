@@ -13,6 +13,7 @@
 #include "frontend/Reference/Meaning.h"
 #include "frontend/Reference/Types.h"
 #include "test/unit/Derived.h"
+#include "test/unit/LoadedFile.h"
 
 #include <gtest/gtest.h>
 
@@ -27,23 +28,23 @@ using namespace trowel::test;
 
 namespace {
 
-/// A library of this process's, from a file that is gone once it is loaded.
+/// A library of this process's.
 class Loaded {
 public:
   explicit Loaded(const Program &program) {
     Derived derived = derive(program, 0), step = derive(program, 1);
     auto made = library::build(
         program, *derived.module, *step.module, {},
-        {library::Machine::Avx512, library::Machine::Avx2}, "test");
+        {{library::Machine::Avx512, library::Machine::Avx2}, {}}, "test");
     EXPECT_TRUE(static_cast<bool>(made)) << llvm::toString(made.takeError());
     built = std::move(*made);
     auto linked = library::linkLibrary(built.objects, program.name + ".so");
     EXPECT_TRUE(static_cast<bool>(linked))
         << llvm::toString(linked.takeError());
-    load(linked ? *linked : "");
-    forward = find<decltype(forward)>(program.name + "_forward");
-    describe = find<decltype(describe)>(program.name + "_describe");
-    lastError = find<decltype(lastError)>(program.name + "_last_error");
+    file.load(linked ? *linked : "");
+    file.find(forward, program.name + "_forward");
+    file.find(describe, program.name + "_describe");
+    file.find(lastError, program.name + "_last_error");
   }
 
   library::CallResults call(const Batch &batch, const TensorMap &arguments,
@@ -65,22 +66,7 @@ public:
   const char *(*lastError)() = nullptr;
 
 private:
-  void load(const std::string &bytes) {
-    char path[] = "/tmp/trowel-test-XXXXXX";
-    int file = mkstemp(path);
-    std::ofstream(path) << bytes;
-    close(file);
-    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    EXPECT_TRUE(handle) << dlerror();
-    unlink(path);
-  }
-  template <typename Function> Function find(const std::string &name) {
-    void *symbol = handle ? dlsym(handle, name.c_str()) : nullptr;
-    EXPECT_TRUE(symbol) << name;
-    return reinterpret_cast<Function>(symbol);
-  }
-
-  void *handle = nullptr;
+  LoadedFile file;
 };
 
 /// The library's choice of code, while it lives.

@@ -10,6 +10,8 @@
 #include "tools/trowel/Compile.h"
 #include "tools/trowel/Messages.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <filesystem>
@@ -22,6 +24,36 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *levels = "`rec`, `chunk`, `llvm`, `ptx`, `header`";
+
+bool isWanted(const BuildArguments &arguments, llvm::StringRef target) {
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(arguments.target).split(names, ',');
+  return llvm::is_contained(names, target);
+}
+
+/// The first name that is no target; none if all are.
+std::optional<std::string> unknownTarget(const BuildArguments &arguments) {
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(arguments.target).split(names, ',');
+  for (llvm::StringRef name : names)
+    if (name != "cpu" && name != library::Chip().name)
+      return name.str();
+  return std::nullopt;
+}
+
+library::Targets targetsOf(const BuildArguments &arguments) {
+  library::Targets targets;
+  if (isWanted(arguments, "cpu"))
+    targets.machines = {library::Machine::Avx512, library::Machine::Avx2};
+  if (isWanted(arguments, library::Chip().name))
+    targets.chips = {library::Chip()};
+  return targets;
+}
+
+/// Devices have no backward function.
+bool wantsGradient(const BuildArguments &arguments) {
+  return !arguments.inferenceOnly && isWanted(arguments, "cpu");
+}
 
 /// Empty if the request can be served, else why not.
 std::string refuse(const BuildArguments &arguments) {
@@ -39,15 +71,19 @@ std::string refuse(const BuildArguments &arguments) {
   if (!emit.empty() && emit != "rec" && emit != "chunk" && emit != "llvm" &&
       emit != "ptx" && emit != "header")
     return "`--emit " + emit + "`: there is no such level; there are " + levels;
-  return checkTarget(arguments.target);
+  if (auto name = unknownTarget(arguments))
+    return "target `" + *name +
+           "` is not supported yet; there are `cpu` and `" +
+           library::Chip().name + "`";
+  return "";
 }
 
 std::optional<library::Built> build(Compiler &compiler, const Loaded &loaded,
-                                    std::vector<library::Machine> machines,
+                                    const library::Targets &targets,
                                     bool gradient) {
   Diagnostic why;
   std::optional<library::Built> built =
-      compiler.build(loaded, std::move(machines), gradient, why);
+      compiler.build(loaded, targets, gradient, why);
   if (built)
     why.severity = Diagnostic::Severity::Warning;
   if (!why.message.empty())
@@ -59,8 +95,10 @@ std::optional<std::string> emit(Compiler &compiler, const Loaded &loaded,
                                 const BuildArguments &arguments) {
   const std::string &level = arguments.emit;
   if (level == "header") {
-    auto built = build(compiler, loaded, {library::Machine::Avx2},
-                       !arguments.inferenceOnly);
+    library::Targets targets = targetsOf(arguments);
+    if (targets.machines.size() > 1)
+      targets.machines.resize(1); // one is enough
+    auto built = build(compiler, loaded, targets, wantsGradient(arguments));
     return built ? std::optional(built->header) : std::nullopt;
   }
   if (level == "llvm" || level == "ptx") {
@@ -95,9 +133,8 @@ int writeLibrary(Compiler &compiler, const Loaded &loaded,
     return fail("`" + header.string() +
                 "` is in the way of the library's header, and not one that "
                 "trowel has made");
-  auto built = build(compiler, loaded,
-                     {library::Machine::Avx512, library::Machine::Avx2},
-                     !arguments.inferenceOnly);
+  auto built =
+      build(compiler, loaded, targetsOf(arguments), wantsGradient(arguments));
   if (!built)
     return 1;
   bool isObject = fs::path(output).extension() == ".o";
@@ -132,12 +169,6 @@ int writeText(const std::string &text, const std::string &output) {
 }
 
 } // namespace
-
-std::string checkTarget(const std::string &target) {
-  return target == "cpu"
-             ? ""
-             : "target `" + target + "` is not supported yet; there is `cpu`";
-}
 
 int runBuild(const BuildArguments &arguments) {
   if (std::string reason = refuse(arguments); !reason.empty())

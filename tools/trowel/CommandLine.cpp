@@ -87,14 +87,15 @@ it is the sum of all outputs.
 constexpr const char *buildFooter =
     R"(NAME.so is a shared library that needs nothing but the C library, NAME.o the same
 as an object to link with; NAME.h, beside it, declares the functions. Code for AVX2
-and for AVX-512 is in both, chosen when it runs.
+and for AVX-512 is in both, chosen when it runs. With --target sm_90a there are kernels for
+Hopper GPUs instead, with --target cpu,sm_90a beside it: where the tensors are decides.
 
   trowel build my_rule.trowel -o my_rule.so
   trowel build my_rule.trowel --emit header   what a host includes
   trowel build my_rule.trowel --emit rec      what one token means, as the compiler has it
   trowel build my_rule.trowel --emit chunk    the derived program over a chunk of tokens
   trowel build my_rule.trowel --emit llvm -D K=64 --timing -o my_rule.ll
-  trowel build my_rule.trowel --emit ptx      kernels for sm_90a, not yet in libraries)";
+  trowel build my_rule.trowel --emit ptx      kernels for sm_90a)";
 
 constexpr const char *benchFooter =
     R"(Runs the program on random inputs in its declared types, through the interface
@@ -180,7 +181,8 @@ void addRun(CLI::App &root, Command &command) {
                   "How many; 0: one for each processor")
       ->type_name("N")
       ->check(CLI::Range(0, 1024).description(""));
-  app->add_option("--target", arguments->target, "cpu, the only one yet")
+  app->add_option("--target", arguments->target,
+                  "cpu, or sm_90a-emulated: as kernels")
       ->type_name("NAME");
   app->add_flag("--meaning", arguments->meaning,
                 "Run the token-by-token meaning in float64 instead (slow)");
@@ -205,7 +207,8 @@ void addBuild(CLI::App &root, Command &command) {
   app->add_option("-o", arguments->output,
                   "Write to this file; a library: NAME.so or NAME.o")
       ->type_name("FILE");
-  app->add_option("--target", arguments->target, "cpu, the only one yet")
+  app->add_option("--target", arguments->target,
+                  "cpu, sm_90a or both: cpu,sm_90a")
       ->type_name("NAME");
   app->add_flag("--inference", arguments->inferenceOnly,
                 "Leave the backward function out: a smaller library, sooner");

@@ -65,9 +65,6 @@ int runList();
 int runShow(const std::string &name);
 int runNew(const std::string &name);
 
-/// Empty if code can be made for `target`, else a message.
-std::string checkTarget(const std::string &target);
-
 } // namespace trowel::tool
 
 #endif // TROWEL_TOOLS_TROWEL_COMMANDS_H

@@ -3,7 +3,7 @@
 //
 #include "tools/trowel/Compile.h"
 
-#include "codegen/CUDA/Kernels.h"
+#include "codegen/CUDA/Emulated.h"
 #include "codegen/CUDA/Ptx.h"
 #include "codegen/Library/Phases.h"
 #include "dialect/Chunk/Chunk.h"
@@ -71,15 +71,19 @@ OwningOpRef<ModuleOp> Compiler::differentiate(const Loaded &loaded,
 /// The target names the operation that it does not do; anything else is an
 /// error of ours.
 static trowel::Diagnostic explainRefusal(const Loaded &loaded,
-                                         llvm::Error error) {
+                                         llvm::Error error,
+                                         const std::string &where = "the CPU") {
   std::string text = llvm::toString(std::move(error));
   llvm::StringRef start(text);
   if (!start.starts_with("rec.") && !start.starts_with("chunk."))
-    internalError("compiling `" + loaded.program.name + "` for the CPU failed");
+    internalError("compiling `" + loaded.program.name + "` for " + where +
+                  " failed: " + text);
   trowel::Diagnostic why;
-  why.message =
-      "`" + loaded.program.name + "` does not run on the CPU yet: " + text;
-  why.help = "`trowel run --meaning` runs the program in float64";
+  why.message = "`" + loaded.program.name + "` does not run on " + where +
+                " yet: " + text;
+  why.help = where == "the CPU"
+                 ? "`trowel run --meaning` runs the program in float64"
+                 : "`--target cpu` makes code of the CPU alone";
   return why;
 }
 
@@ -100,20 +104,36 @@ Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why,
   return nullptr;
 }
 
-std::optional<library::Built>
-Compiler::build(const Loaded &loaded, std::vector<library::Machine> machines,
-                bool gradient, trowel::Diagnostic &why) {
+std::unique_ptr<library::InProcess>
+Compiler::compileEmulated(const Loaded &loaded, trowel::Diagnostic &why) {
+  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  auto library = times.measure("compile", [&] {
+    return library::InProcess::create(
+        loaded.program, *module,
+        [](ModuleOp single) { return cuda::compileForEmulator(single); });
+  });
+  if (library)
+    return std::move(*library);
+  why = explainRefusal(loaded, library.takeError(), "a GPU");
+  return nullptr;
+}
+
+std::optional<library::Built> Compiler::build(const Loaded &loaded,
+                                              const library::Targets &targets,
+                                              bool gradient,
+                                              trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk), backward;
   OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
   if (gradient)
     backward = differentiate(loaded, 0, why);
   auto built = times.measure("compile", [&] {
     return library::build(loaded.program, *module, *step, backward.get(),
-                          std::move(machines), TROWEL_VERSION);
+                          targets, TROWEL_VERSION);
   });
   if (built)
     return std::move(*built);
-  why = explainRefusal(loaded, built.takeError());
+  why = explainRefusal(loaded, built.takeError(),
+                       targets.chips.empty() ? "the CPU" : "a GPU");
   return std::nullopt;
 }
 
@@ -136,25 +156,15 @@ std::optional<std::string> Compiler::emitPtx(const Loaded &loaded,
                                              trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
   OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
-  auto rename = [](chunk::ProgramOp program, const char *suffix) {
-    program.setSymName((program.getSymName() + suffix).str());
-  };
-  for (auto program : module->getOps<chunk::ProgramOp>())
-    rename(program, "_forward");
-  for (auto program :
-       llvm::make_early_inc_range(step->getOps<chunk::ProgramOp>())) {
-    rename(program, "_step");
-    program->moveBefore(module->getBody(), module->getBody()->end());
-  }
   auto text = times.measure("ptx", [&]() -> llvm::Expected<std::string> {
-    auto kernels = cuda::emitKernels(*module);
+    auto kernels = library::emitDeviceKernels(*module, *step);
     if (!kernels)
       return kernels.takeError();
     return cuda::emitPtx(*kernels->module);
   });
   if (text)
     return *text;
-  why = explainRefusal(loaded, text.takeError());
+  why = explainRefusal(loaded, text.takeError(), "a GPU");
   return std::nullopt;
 }
 

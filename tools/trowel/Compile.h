@@ -45,10 +45,14 @@ public:
   std::unique_ptr<library::InProcess>
   compileCpu(const Loaded &loaded, Diagnostic &why, bool gradient = false);
 
-  /// Code for each of `machines`, ready to be linked; with `gradient`, a
+  /// The same with kernels of sm_90a that the emulator runs.
+  std::unique_ptr<library::InProcess> compileEmulated(const Loaded &loaded,
+                                                      Diagnostic &why);
+
+  /// Code for each of `targets`, ready to be linked; with `gradient`, a
   /// backward function among it, unless `why` says why there is none.
   std::optional<library::Built> build(const Loaded &loaded,
-                                      std::vector<library::Machine> machines,
+                                      const library::Targets &targets,
                                       bool gradient, Diagnostic &why);
 
   /// The same as LLVM IR in text.

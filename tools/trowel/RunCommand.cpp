@@ -24,6 +24,9 @@
 namespace trowel::tool {
 namespace {
 
+/// Kernels of a GPU, run by the emulator.
+const std::string emulated = "sm_90a-emulated";
+
 /// One run from its arguments to its exit status.
 class Run {
 public:
@@ -39,7 +42,7 @@ private:
   bool checkCarry(int64_t bytes);
   void warnAboutStates() const;
   std::optional<TensorMap> compute();
-  std::optional<TensorMap> computeOnCpu();
+  std::optional<TensorMap> computeByCode();
   bool addGradients(const library::InProcess &code,
                     const library::CallOptions &options,
                     library::CallResults &results);
@@ -66,8 +69,14 @@ std::string listNames(const std::vector<Writable> &values) {
 
 /// Everything that can be refused before a tensor is read.
 bool Run::prepare() {
-  if (std::string error = checkTarget(arguments.target); !error.empty())
-    return fail(error), false;
+  if (arguments.target != "cpu" && arguments.target != emulated)
+    return fail("target `" + arguments.target +
+                "` is not supported yet; there are `cpu` and `" + emulated +
+                "`"),
+           false;
+  if (arguments.target == emulated && arguments.gradients)
+    return fail("--grad: not with target `" + arguments.target + "` yet"),
+           false;
   if (arguments.meaning && arguments.compare > 0)
     return fail("--meaning and --compare exclude each other"), false;
   std::optional<std::vector<FileItem>> in = parseItems("--in", arguments.in);
@@ -180,10 +189,12 @@ void Run::reportSpeed(double seconds) const {
       seconds * 1e3, tokens / seconds);
 }
 
-std::optional<TensorMap> Run::computeOnCpu() {
+std::optional<TensorMap> Run::computeByCode() {
   Diagnostic why;
   std::unique_ptr<library::InProcess> code =
-      compiler.compileCpu(*loaded, why, arguments.gradients);
+      arguments.target == emulated
+          ? compiler.compileEmulated(*loaded, why)
+          : compiler.compileCpu(*loaded, why, arguments.gradients);
   if (!code) {
     std::cerr << render(why, loaded->source);
     return std::nullopt;
@@ -204,6 +215,10 @@ std::optional<TensorMap> Run::computeOnCpu() {
   if (code->call(call.batch, call.arguments, options, results) != TROWEL_OK) {
     fail(std::string("`") + loaded->program.name +
          "` cannot run: " + code->lastError());
+    return std::nullopt;
+  }
+  if (std::string failure = code->failure(); !failure.empty()) {
+    fail("the emulator stopped `" + loaded->program.name + "`: " + failure);
     return std::nullopt;
   }
   if (arguments.gradients && !addGradients(*code, options, results))
@@ -233,7 +248,7 @@ bool Run::addGradients(const library::InProcess &code,
 
 std::optional<TensorMap> Run::compute() {
   if (!arguments.meaning)
-    return computeOnCpu();
+    return computeByCode();
   if (arguments.timing)
     timings.print(std::cerr, "file to checked program");
   auto start = std::chrono::steady_clock::now();

@@ -14,7 +14,7 @@
  *   const char *NAME_describe(void);
  *   const char *NAME_last_error(void);
  *
- * They need nothing but the C library, may be called from several threads at
+ * They need nothing but the C library (and, on a device, its driver), may be called from several threads at
  * once, and never end the process. What is wrong with a call is said by the
  * status that they return; then nothing has been written. NAME_last_error has
  * it in words that name the argument, for the last call that failed in the same
@@ -42,6 +42,26 @@
  *
  * The last three take states and carries from pools of slots, [slots, H,
  * sizes...], and need no place for each sequence in order: see state_in.
+ *
+ * On a CUDA device. A library built with `--target sm_90a` has forward and step
+ * for tensors on a device (kDLCUDA); with `--target cpu,sm_90a` it has the
+ * functions of the CPU as well, and where the tensors are decides. All of a call
+ * are in one place, cu_seqlens, state_in and state_out too. A call starts one
+ * kernel on `stream` and returns: it allocates nothing on the device, waits for
+ * nothing and can be recorded into a CUDA graph. The first one on a device
+ * loads the driver and the kernels. What differs from a CPU:
+ *
+ * - The values of cu_seqlens, state_in and state_out are not checked: ones that
+ *   trowel_call forbids read and write whatever memory they lead to.
+ * - `workspace` is memory of the device, and needed if NAME_workspace_size is
+ *   not zero. Calls that may run at the same time need one each.
+ * - A state lies densely along its declared axes. Only a state that each head
+ *   has for itself may be read and written in the same place. Carries begin,
+ *   and have strides, at multiples of 8 bytes.
+ * - There are no boundaries, segments, TROWEL_STATE_V_FIRST and
+ *   TROWEL_POISON_WORKSPACE; `threads` and parallel_for have no meaning.
+ * - TROWEL_OK means that the kernel was started; what goes wrong in it is said
+ *   by whoever waits for the stream.
  */
 #ifndef TROWEL_TROWEL_H
 #define TROWEL_TROWEL_H
@@ -67,7 +87,7 @@ typedef enum trowel_status {
   TROWEL_OK = 0,
   TROWEL_ERROR_CALL = 1,    /* trowel_call itself: a null, a size, a flag */
   TROWEL_ERROR_MISSING = 2, /* a tensor, or its data, that is needed is null */
-  TROWEL_ERROR_DEVICE = 3,  /* not in the memory of the CPU */
+  TROWEL_ERROR_DEVICE = 3,  /* where a tensor is, or what is not done there */
   TROWEL_ERROR_DTYPE = 4,   /* not of the declared type */
   TROWEL_ERROR_SHAPE = 5,   /* the number of axes, or one's extent */
   TROWEL_ERROR_STRIDE = 6, /* an axis that should be contiguous, and the like */
@@ -80,7 +100,10 @@ typedef enum trowel_status {
   TROWEL_ERROR_MEMORY = 12,     /* there is no memory left */
   TROWEL_ERROR_MACHINE = 13,    /* no code for this processor */
   TROWEL_ERROR_TOKENS = 14, /* how many tokens a sequence has, or `accepted` */
-  TROWEL_ERROR_SLOTS = 15   /* the values of state_in and state_out */
+  TROWEL_ERROR_SLOTS = 15,  /* the values of state_in and state_out */
+  TROWEL_ERROR_DRIVER = 16, /* no CUDA driver, or no use of the device */
+  TROWEL_ERROR_KERNEL = 17, /* no kernels that the device or its driver takes */
+  TROWEL_ERROR_LAUNCH = 18  /* the driver did not start the kernel */
 } trowel_status;
 
 /* Bits of trowel_call.flags. */
@@ -158,7 +181,7 @@ typedef struct trowel_call {
   void *workspace;
   size_t workspace_size;
 
-  void *stream; /* not used on a CPU */
+  void *stream; /* a CUstream or cudaStream_t; not used on a CPU */
 
   /* Null, or where to run instead of on threads of the library's own: called at
    * most a few times, with a count of at most `threads`. */
