@@ -15,10 +15,9 @@ namespace trowel::emulator {
 /// Copies `count` slots from `a` to the result, then the `width` slots of `b`
 /// over those from `immediate` on.
 static Step insert(Thread &thread, const Instruction &at) {
-  uint64_t *to = &thread[at.result];
-  if (at.result != at.a)
-    std::copy_n(&thread[at.a], at.count, to);
-  std::copy_n(&thread[at.b], at.width, to + at.immediate);
+  if (!thread.move(at, at.a, at.result, at.count) ||
+      !thread.move(at, at.b, at.result + at.immediate, at.width))
+    return Step::Failed;
   return Step::Next;
 }
 
@@ -128,6 +127,7 @@ static void emitInsert(Decoder &decoder, Operation *op, Value aggregate,
   if (mayReuse(aggregate, op))
     decoder.alias(op->getResult(0), decoder.slot(aggregate));
   Instruction &instruction = decoder.emit(op, insert);
+  decoder.hasOwnUses(instruction);
   instruction.a = decoder.slot(aggregate);
   instruction.b = decoder.slot(part);
   instruction.width = slotsOf(part.getType());
@@ -182,7 +182,8 @@ struct Picks : Details {
 static Step pick(Thread &thread, const Instruction &at) {
   const std::vector<Slot> &from = at.as<Picks>().from;
   for (uint32_t i = 0; i < at.count; ++i)
-    thread[at.result + i] = thread[from[i]];
+    if (!thread.move(at, from[i], at.result + i, 1))
+      return Step::Failed;
   return Step::Next;
 }
 
@@ -197,7 +198,9 @@ static llvm::Error shuffleVector(Decoder &decoder, Operation *op) {
         index < first ? decoder.slot(shuffled.getV1()) + index
                       : decoder.slot(shuffled.getV2()) + index - first);
   }
-  decoder.emit(op, pick).details = std::move(details);
+  Instruction &instruction = decoder.emit(op, pick);
+  decoder.hasOwnUses(instruction);
+  instruction.details = std::move(details);
   return llvm::Error::success();
 }
 

@@ -68,7 +68,7 @@ static uint64_t reduce(NVVM::BarrierReduction how,
 /// Who waited knows what all knew when they arrived.
 static void complete(NamedBarrier &barrier, Thread &last) {
   for (auto [waiter, at] : barrier.waiting) {
-    waiter->clock.join(barrier.clock);
+    waiter->known.join(barrier.known);
     if (auto how = at->as<Barrier>().reduction)
       (*waiter)[at->result] = reduce(*how, barrier);
     if (waiter->warp() != last.warp())
@@ -89,9 +89,9 @@ static Step arriveAsWarp(const Lanes &lanes, Thread &last,
   for (Thread *lane : lanes)
     if (lane && (*lane)[details.number] != number)
       return misused(*lane, at, "the lanes name different barriers");
-  NamedBarrier &barrier = last.machine->barriers[number];
-  uint32_t expected =
-      details.threads ? last[*details.threads] : last.machine->threads.size();
+  NamedBarrier &barrier = last.cta->barriers[number];
+  uint32_t expected = details.threads ? last[*details.threads]
+                                      : last.machine->shape.block.count();
   if (auto wrong = check(last, at, barrier, expected))
     return *wrong;
   barrier.expected = expected;
@@ -99,7 +99,7 @@ static Step arriveAsWarp(const Lanes &lanes, Thread &last,
   for (Thread *lane : lanes)
     if (lane) {
       barrier.arrived.push_back(lane);
-      barrier.clock.join(lane->clock);
+      barrier.known.join(lane->known);
       lane->advance();
       if (details.reduction)
         barrier.trues += (*lane)[details.predicate] != 0;

@@ -33,8 +33,35 @@ public:
       ticks[i] = std::max(ticks[i], other.ticks[i]);
   }
 
+  /// Forgets what `other` does not know.
+  void meet(const Clock &other) {
+    ticks.resize(std::min(ticks.size(), other.ticks.size()));
+    for (size_t i = 0; i < ticks.size(); ++i)
+      ticks[i] = std::min(ticks[i], other.ticks[i]);
+  }
+
 private:
   std::vector<uint32_t> ticks;
+};
+
+/// What a party knows of the others.
+struct Knowledge {
+  /// What happened before.
+  Clock seen;
+  /// What of it, in shared and in global memory, the asynchronous proxy sees
+  /// too: a fence came in between (PTX ISA 8.6, the proxies).
+  Clock fencedShared, fencedGlobal;
+
+  void join(const Knowledge &other) {
+    seen.join(other.seen);
+    fencedShared.join(other.fencedShared);
+    fencedGlobal.join(other.fencedGlobal);
+  }
+  void meet(const Knowledge &other) {
+    seen.meet(other.seen);
+    fencedShared.meet(other.fencedShared);
+    fencedGlobal.meet(other.fencedGlobal);
+  }
 };
 
 } // namespace trowel::emulator

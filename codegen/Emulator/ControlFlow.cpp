@@ -14,6 +14,7 @@ namespace {
 struct Move {
   Slot from, to;
   uint32_t count;
+  Slot held = 0; // in between, where moves are not in order
 };
 
 struct Edge {
@@ -30,39 +31,43 @@ struct Branch : Details {
 
 } // namespace
 
-static Step follow(Thread &thread, const Edge &edge) {
-  thread.pc = edge.target;
-  if (edge.inOrder) {
-    for (const Move &move : edge.moves)
-      if (move.count == 1)
-        thread[move.to] = thread[move.from];
-      else
-        std::copy_n(&thread[move.from], move.count, &thread[move.to]);
-    return Step::Jump;
-  }
-  thread_local std::vector<uint64_t> held;
-  held.clear();
+/// Through other slots, where a move overwrites what a later one takes.
+static bool moveAtOnce(Thread &thread, const Instruction &at,
+                       const Edge &edge) {
   for (const Move &move : edge.moves)
-    held.insert(held.end(), &thread[move.from],
-                &thread[move.from] + move.count);
-  const uint64_t *next = held.data();
-  for (const Move &move : edge.moves) {
-    std::copy_n(next, move.count, &thread[move.to]);
-    next += move.count;
-  }
+    if (!thread.move(at, move.from, move.held, move.count))
+      return false;
+  for (const Move &move : edge.moves)
+    if (!thread.move(at, move.held, move.to, move.count))
+      return false;
+  if (thread.registers)
+    for (const Move &move : edge.moves)
+      thread.registers->forget(move.held, move.count);
+  return true;
+}
+
+static Step follow(Thread &thread, const Instruction &at, const Edge &edge) {
+  thread.pc = edge.target;
+  if (!edge.inOrder)
+    return moveAtOnce(thread, at, edge) ? Step::Jump : Step::Failed;
+  for (const Move &move : edge.moves)
+    if (move.count == 1 && !thread.registers)
+      thread[move.to] = thread[move.from];
+    else if (!thread.move(at, move.from, move.to, move.count))
+      return Step::Failed;
   return Step::Jump;
 }
 
 static Step branch(Thread &thread, const Instruction &at) {
-  return follow(thread, at.as<Branch>().edges.back());
+  return follow(thread, at, at.as<Branch>().edges.back());
 }
 
 static Step branchByCase(Thread &thread, const Instruction &at) {
   const Branch &branch = at.as<Branch>();
   for (size_t i = 0; i < branch.cases.size(); ++i)
     if (branch.cases[i] == thread[at.a])
-      return follow(thread, branch.edges[i]);
-  return follow(thread, branch.edges.back());
+      return follow(thread, at, branch.edges[i]);
+  return follow(thread, at, branch.edges.back());
 }
 
 static Step leave(Thread &, const Instruction &) { return Step::Exit; }
@@ -84,6 +89,9 @@ static void addEdge(Decoder &decoder, Branch *branch, uint32_t block,
       if (earlier.to < later.from + later.count &&
           later.from < earlier.to + earlier.count)
         edge.inOrder = false;
+  if (!edge.inOrder)
+    for (Move &move : edge.moves)
+      move.held = decoder.allocate(move.count);
   decoder.whenPlaced([&decoder, branch, number] {
     Edge &edge = branch->edges[number];
     edge.target = decoder.blockStart(edge.block);
@@ -96,10 +104,13 @@ static void addEdge(Decoder &decoder, Branch *branch, Block *block,
           block->getArguments());
 }
 
-static Branch *emitBranch(Decoder &decoder, Operation *op, Handler run) {
+static Branch *emitBranch(Decoder &decoder, Operation *op, Handler run,
+                          std::vector<SlotRange> read = {}) {
   auto details = std::make_unique<Branch>();
   Branch *branch = details.get();
-  decoder.emit(op, run).details = std::move(details);
+  Instruction &instruction = decoder.emit(op, run);
+  decoder.hasOwnUses(instruction, std::move(read));
+  instruction.details = std::move(details);
   return branch;
 }
 
@@ -112,7 +123,8 @@ static llvm::Error always(Decoder &decoder, Operation *op) {
 
 static llvm::Error conditional(Decoder &decoder, Operation *op) {
   auto jump = cast<LLVM::CondBrOp>(op);
-  Branch *details = emitBranch(decoder, op, branchByCase);
+  Branch *details =
+      emitBranch(decoder, op, branchByCase, {decoder.range(op->getOperand(0))});
   details->cases.push_back(1);
   addEdge(decoder, details, jump.getTrueDest(), jump.getTrueDestOperands());
   addEdge(decoder, details, jump.getFalseDest(), jump.getFalseDestOperands());
@@ -121,7 +133,8 @@ static llvm::Error conditional(Decoder &decoder, Operation *op) {
 
 static llvm::Error selection(Decoder &decoder, Operation *op) {
   auto jump = cast<LLVM::SwitchOp>(op);
-  Branch *details = emitBranch(decoder, op, branchByCase);
+  Branch *details =
+      emitBranch(decoder, op, branchByCase, {decoder.range(op->getOperand(0))});
   if (auto cases = jump.getCaseValues())
     for (APInt value : cases->getValues<APInt>())
       details->cases.push_back(value.getZExtValue());

@@ -209,11 +209,15 @@ Instruction &Decoder::emit(Operation *op, Handler run) {
   instruction.run = run;
   instruction.op = op;
   instruction.index = program.code.size() - 1;
+  Uses &uses = program.uses.emplace_back();
   Slot *named[] = {&instruction.a, &instruction.b, &instruction.c};
   for (auto [number, operand] : llvm::enumerate(op->getOperands())) {
     if (number < 3)
       *named[number] = slot(operand);
+    uses.reads.push_back(range(operand));
   }
+  for (Value result : op->getResults())
+    uses.writes.push_back(range(result));
   if (op->getNumResults() == 1) {
     Type type = op->getResult(0).getType();
     instruction.result = slot(op->getResult(0));
@@ -307,13 +311,16 @@ const Table &operations() {
     addAsyncCopies(table);
     addBarriers(table);
     addControlFlow(table);
+    addFences(table);
     addFloats(table);
+    addInlineAssembly(table);
     addIntegers(table);
     addLoadsAndStores(table);
     addMatrices(table);
     addMbarriers(table);
     addSpecialRegisters(table);
     addWarpOperations(table);
+    addWgmma(table);
     return table;
   }();
   return table;

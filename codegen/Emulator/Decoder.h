@@ -74,6 +74,14 @@ public:
   /// Appends an instruction with the slots of the first three operands of `op`
   /// as `a`, `b` and `c`, and those of its only result, if it has one.
   Instruction &emit(mlir::Operation *op, Handler run);
+  /// The instruction moves registers, or tells itself what it does with them;
+  /// it only reads `read`.
+  void hasOwnUses(const Instruction &instruction,
+                  std::vector<SlotRange> read = {}) {
+    program.uses[instruction.index] = {std::move(read), {}};
+  }
+  /// Asynchronous instructions use registers.
+  void trackRegisters() { program.tracksRegisters = true; }
   /// Gives a value the slots of another one, or a part of them.
   void alias(mlir::Value value, Slot first) { slots[value] = first; }
   /// New slots for the value, with these contents when a thread starts.
@@ -130,13 +138,16 @@ void addAggregates(Table &table);
 void addAsyncCopies(Table &table);
 void addBarriers(Table &table);
 void addControlFlow(Table &table);
+void addFences(Table &table);
 void addFloats(Table &table);
+void addInlineAssembly(Table &table);
 void addIntegers(Table &table);
 void addLoadsAndStores(Table &table);
 void addMatrices(Table &table);
 void addMbarriers(Table &table);
 void addSpecialRegisters(Table &table);
 void addWarpOperations(Table &table);
+void addWgmma(Table &table);
 
 } // namespace trowel::emulator
 

@@ -84,6 +84,12 @@ static llvm::Error check(const Shape &shape, uint64_t sharedBytes) {
     return unusable("the emulator runs whole warps only");
   if (shape.grid.count() == 0)
     return unusable("the grid has no CTA");
+  const Dim3 &cluster = shape.cluster;
+  if (cluster.count() == 0 || cluster.count() > 8 || shape.grid.x % cluster.x ||
+      shape.grid.y % cluster.y || shape.grid.z % cluster.z)
+    return unusable("a cluster has 1 to 8 CTAs and divides the grid");
+  if (uint64_t(shape.grid.count()) / cluster.count() * partiesOf(shape) >> 32)
+    return unusable("the grid has too many threads");
   if (sharedBytes > 227 * 1024)
     return unusable(llvm::formatv(
         "{0} bytes of shared memory; a CTA has at most 232448", sharedBytes));

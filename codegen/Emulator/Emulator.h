@@ -58,6 +58,7 @@ struct Dim3 {
 struct Shape {
   Dim3 grid;
   Dim3 block;
+  Dim3 cluster;               // in CTAs
   uint32_t dynamicShared = 0; // bytes
 };
 
@@ -102,6 +103,7 @@ enum class Problem {
   Deadlock,
   Divergence, // lanes of a warp apart where they must be together
   Barrier,    // a barrier used in a way that has no meaning
+  Registers,  // of an asynchronous instruction, used too early
   Value,      // undefined behaviour of an arithmetic operation
   Endless,
 };

@@ -11,27 +11,44 @@ Step Thread::fail(const Instruction &at, Problem problem,
                   const llvm::Twine &text) {
   if (machine->failure)
     return Step::Failed;
-  std::string who = machine->describe(machine->firstThread + index);
+  std::string who = machine->describe(machine->inLaunch(number));
   machine->failure = std::make_unique<Failure>(
       problem,
       llvm::formatv("{0}: {1}: {2}", at.name(), who, text.str()).str());
   return Step::Failed;
 }
 
-std::string Machine::describe(uint32_t launchThread) const {
-  uint32_t perCta = shape.block.count();
-  uint32_t number = launchThread / perCta, index = launchThread % perCta;
-  return llvm::formatv("thread {0} (warp {1}, lane {2}) of CTA ({3}, {4}, {5})",
-                       index, index / warpSize, index % warpSize,
-                       number % shape.grid.x,
-                       number / shape.grid.x % shape.grid.y,
-                       number / shape.grid.x / shape.grid.y);
+bool Thread::rename(const Instruction &at, Slot from, Slot to, uint32_t count) {
+  std::string wrong = registers->rename(from, to, count);
+  if (wrong.empty())
+    return true;
+  fail(at, Problem::Registers, wrong);
+  return false;
+}
+
+static std::string text(const Dim3 &position) {
+  return llvm::formatv("({0}, {1}, {2})", position.x, position.y, position.z);
+}
+
+std::string Machine::describe(uint32_t partyInLaunch) const {
+  uint32_t cluster = partyInLaunch / partiesOf(shape);
+  uint32_t number = partyInLaunch % partiesOf(shape);
+  if (number >= firstAsync())
+    return "an asynchronous operation of cluster " + std::to_string(cluster);
+  uint32_t thread = number % threads.size();
+  uint32_t index = thread % shape.block.count();
+  return llvm::formatv("{0}thread {1} (warp {2}, lane {3}) of CTA {4}",
+                       number < threads.size() ? "" : "a copy by ", index,
+                       index / warpSize, index % warpSize,
+                       text(position(cluster, thread / shape.block.count())));
 }
 
 std::string Machine::describe(const Place &place) const {
-  if (place.shared)
-    return llvm::formatv("shared memory, byte {0}",
-                         place.offset + address::firstShared);
+  if (place.cta)
+    return llvm::formatv(
+        "shared memory{0}, byte {1}",
+        ctas.size() > 1 ? " of CTA " + text(place.cta->position) : "",
+        place.offset + address::firstShared);
   if (place.constant)
     return llvm::formatv("constant {0}, byte {1}",
                          place.region - constants.data(), place.offset);
@@ -43,32 +60,65 @@ std::string Machine::describe(const Place &place) const {
 // Who runs next
 //===----------------------------------------------------------------------===//
 
-void Machine::startCta(const std::vector<uint64_t> &frame) {
-  uint32_t count = shape.block.count();
-  sharedData.assign(sharedBytes, 0xff);
-  sharedWritten.assign(sharedBytes, 0);
-  shared = std::make_unique<Region>(sharedData.data(), sharedWritten.data(),
-                                    sharedBytes);
-  barriers = {};
-  mbarriers.clear();
-  flights.clear();
-  meetings.assign(count / warpSize, {});
-  threads.assign(count, Thread());
-  runnable.clear();
-  for (uint32_t i = 0; i < count; ++i) {
-    threads[i].machine = this;
-    threads[i].index = i;
-    threads[i].frame = frame;
-    threads[i].clock.raise(i, 1);
-    runnable.push_back(&threads[i]);
+static Dim3 unravel(uint32_t number, const Dim3 &shape) {
+  return {number % shape.x, number / shape.x % shape.y,
+          number / shape.x / shape.y};
+}
+
+Dim3 Machine::position(uint32_t cluster, uint32_t rank) const {
+  const Dim3 &size = shape.cluster;
+  Dim3 clusters{shape.grid.x / size.x, shape.grid.y / size.y,
+                shape.grid.z / size.z};
+  Dim3 outer = unravel(cluster, clusters), inner = unravel(rank, size);
+  return {outer.x * size.x + inner.x, outer.y * size.y + inner.y,
+          outer.z * size.z + inner.z};
+}
+
+void Machine::startCluster(uint32_t number,
+                           const std::vector<uint64_t> &frame) {
+  uint32_t perCta = shape.block.count();
+  ctas.clear();
+  ctas.resize(shape.cluster.count());
+  for (uint32_t rank = 0; rank < ctas.size(); ++rank) {
+    Cta &cta = ctas[rank];
+    cta.rank = rank;
+    cta.position = position(number, rank);
+    cta.bytes.assign(sharedBytes, 0xff);
+    cta.written.assign(sharedBytes, 0);
+    cta.shared = std::make_unique<Region>(cta.bytes.data(), cta.written.data(),
+                                          sharedBytes);
   }
-  alive = count;
+  threads.clear();
+  threads.resize(perCta * ctas.size());
+  firstParty = number * partiesOf(shape);
+  meetings.assign(threads.size() / warpSize, {});
+  groupMeetings.assign(llvm::divideCeil(threads.size(), groupSize), {});
+  runnable.clear();
+  for (Thread &thread : threads) {
+    thread.machine = this;
+    thread.number = &thread - threads.data();
+    thread.index = thread.number % perCta;
+    thread.cta = &ctas[thread.number / perCta];
+    thread.frame = frame;
+    if (program.tracksRegisters)
+      thread.registers = std::make_unique<Registers>(frame.size());
+    thread.known.seen.raise(thread.number, 1);
+    runnable.push_back(&thread);
+  }
+  alive = threads.size();
   spent = 0;
 }
 
+template <bool tracksRegisters>
 void Machine::runThread(Thread &thread, uint64_t most) {
   for (uint64_t i = 0; i < most; ++i) {
     const Instruction &next = program.code[thread.pc];
+    if (tracksRegisters)
+      if (std::string wrong = thread.registers->use(program.uses[next.index]);
+          !wrong.empty()) {
+        thread.fail(next, Problem::Registers, wrong);
+        return;
+      }
     ++executions[next.index];
     ++spent;
     switch (next.run(thread, next)) {
@@ -91,7 +141,7 @@ void Machine::runThread(Thread &thread, uint64_t most) {
   runnable.push_back(&thread);
 }
 
-void Machine::runCta() {
+void Machine::runCluster() {
   // Now short turns, now long ones: both kinds of schedules find things.
   uint64_t longest = 1ull << random() % 10;
   while (alive && !failure) {
@@ -100,10 +150,14 @@ void Machine::runCta() {
     std::swap(runnable[random() % runnable.size()], runnable.back());
     Thread &thread = *runnable.back();
     runnable.pop_back();
-    runThread(thread, 1 + random() % longest);
+    uint64_t most = 1 + random() % longest;
+    if (program.tracksRegisters)
+      runThread<true>(thread, most);
+    else
+      runThread<false>(thread, most);
     if (spent > options.limit)
       thread.fail(program.code[thread.pc], Problem::Endless,
-                  "the CTA still runs after " + llvm::Twine(options.limit) +
+                  "the cluster still runs after " + llvm::Twine(options.limit) +
                       " instructions");
   }
 }
@@ -125,19 +179,16 @@ void Machine::reportDeadlock() {
 }
 
 llvm::Error Machine::run(const std::vector<uint64_t> &frame) {
-  std::vector<uint32_t> order(shape.grid.count());
+  std::vector<uint32_t> order(shape.grid.count() / shape.cluster.count());
   for (uint32_t i = 0; i < order.size(); ++i)
     order[i] = i;
   std::shuffle(order.begin(), order.end(), random);
   for (uint32_t number : order) {
-    cta = {number % shape.grid.x, number / shape.grid.x % shape.grid.y,
-           number / shape.grid.x / shape.grid.y};
-    firstThread = number * shape.block.count();
-    startCta(frame);
-    runCta();
+    startCluster(number, frame);
+    runCluster();
     if (failure)
       return llvm::Error(std::move(failure));
-    traffic.endCta();
+    traffic.endCluster();
   }
   return llvm::Error::success();
 }
@@ -174,6 +225,26 @@ Step Machine::arrive(Thread &thread, const Instruction &at, uint32_t mask,
   return Step::Next;
 }
 
+/// A warp comes to where its warpgroup meets.
+Step Machine::arriveInGroup(Thread &thread, const Instruction &at,
+                            bool &complete) {
+  if (shape.block.count() % groupSize)
+    return thread.fail(at, Problem::Divergence,
+                       "the CTA does not consist of whole warpgroups");
+  Meeting &meeting = groupMeetings[thread.number / groupSize];
+  if (meeting.arrived && meeting.at != &at)
+    return thread.fail(at, Problem::Divergence,
+                       "other warps of the warpgroup wait at " +
+                           meeting.at->name());
+  meeting.at = &at;
+  meeting.arrived |= 1u << thread.warp() % (groupSize / warpSize);
+  if (meeting.arrived != 0xf)
+    return Step::Sleep;
+  meeting = Meeting();
+  complete = true;
+  return Step::Next;
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
@@ -183,9 +254,10 @@ std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
                                       uint32_t bytes) {
   bool inWindow = space == 0 && isInSharedWindow(pointer);
   uint64_t plain = pointer & ~address::sharedWindow;
-  Place place{nullptr, 0, space == 3 || inWindow};
-  if (place.shared) {
-    place.region = shared.get();
+  Place place;
+  if (space == 3 || inWindow) {
+    place.cta = thread.cta;
+    place.region = thread.cta->shared.get();
     // Wraps around, and is then found to be outside.
     place.offset = plain - address::firstShared;
   } else if (uint64_t buffer = plain >> address::bufferShift;
@@ -198,7 +270,7 @@ std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
     place.offset = plain & ((1ull << address::bufferShift) - 1);
     place.constant = true;
   }
-  const char *window = place.shared ? "shared" : "global";
+  const char *window = space == 3 || inWindow ? "shared" : "global";
   if (!place.region || !place.region->holds(place.offset, bytes)) {
     thread.fail(at, Problem::Address,
                 llvm::formatv("{0} bytes at {1:x} are outside of {2} memory",
@@ -215,130 +287,66 @@ std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
 }
 
 bool Machine::note(Thread &thread, const Instruction &at, const Place &place,
-                   uint32_t bytes, Kind kind) {
-  if (const Flight *flight = underWay(place, bytes, kind)) {
-    thread.fail(at, Problem::Race,
-                llvm::formatv("race: {0} {1}, while a copy is under way there "
-                              "that {2} started in {3}",
-                              kind == Kind::Read ? "reads" : "writes",
-                              describe(place), describe(flight->thread),
-                              flight->at->name()));
-    return false;
-  }
+                   uint32_t bytes, Kind kind, const Party &party) {
   Access access{kind,
-                {firstThread + thread.index, thread.tick(), at.index},
-                thread.clock,
-                firstThread};
+                {inLaunch(party.number), party.tick, at.index},
+                party.known.seen,
+                place.cta ? party.known.fencedShared : party.known.fencedGlobal,
+                firstParty,
+                inLaunch(firstAsync())};
   auto conflict = place.region->note(place.offset, bytes, access);
   if (!conflict)
     return true;
+  Place where = place;
+  where.offset = conflict->offset;
   thread.fail(
       at, Problem::Race,
-      llvm::formatv(
-          "race: {0} {1}, which {2} {3} in {4}, and nothing orders the two",
-          kind == Kind::Read ? "reads" : "writes",
-          describe(Place{place.region, conflict->offset, place.shared}),
-          describe(conflict->other.thread),
-          conflict->otherWrote ? "wrote" : "read",
-          program.code[conflict->other.instruction].name()));
+      llvm::formatv("{0}: {1} {2}, which {3} {4} in {5}, and {6}",
+                    conflict->isUnfenced ? "missing proxy fence" : "race",
+                    kind == Kind::Read ? "reads" : "writes", describe(where),
+                    describe(conflict->other.thread),
+                    conflict->otherWrote ? "wrote" : "read",
+                    program.code[conflict->other.instruction].name(),
+                    conflict->isUnfenced
+                        ? "no fence of the asynchronous proxy comes in between"
+                        : "nothing orders the two"));
   return false;
 }
 
 Step Machine::load(Thread &thread, const Instruction &at, unsigned space,
-                   uint64_t pointer, void *to, uint32_t bytes) {
+                   uint64_t pointer, void *to, uint32_t bytes,
+                   const Party &party) {
   auto place = resolve(thread, at, space, pointer, bytes);
   if (!place)
     return Step::Failed;
   // A race says more than that the other party has not come yet.
-  if (!note(thread, at, *place, bytes, Kind::Read))
+  if (!note(thread, at, *place, bytes, Kind::Read, party))
     return Step::Failed;
-  if (auto hole = place->region->firstUnwritten(place->offset, bytes))
-    return thread.fail(
-        at, Problem::Unwritten,
-        "reads " + describe(Place{place->region, *hole, place->shared}) +
-            ", which was never written");
-  (place->shared ? counters.sharedRead : counters.globalRead) += bytes;
+  if (auto hole = place->region->firstUnwritten(place->offset, bytes)) {
+    place->offset = *hole;
+    return thread.fail(at, Problem::Unwritten,
+                       "reads " + describe(*place) +
+                           ", which was never written");
+  }
+  (place->cta ? counters.sharedRead : counters.globalRead) += bytes;
   std::memcpy(to, place->region->data(place->offset), bytes);
   return Step::Next;
 }
 
 Step Machine::store(Thread &thread, const Instruction &at, unsigned space,
-                    uint64_t pointer, const void *from, uint32_t bytes) {
+                    uint64_t pointer, const void *from, uint32_t bytes,
+                    const Party &party) {
   auto place = resolve(thread, at, space, pointer, bytes);
   if (!place)
     return Step::Failed;
   if (place->constant)
     return thread.fail(at, Problem::Address, "writes " + describe(*place));
-  if (!note(thread, at, *place, bytes, Kind::Write))
+  if (!note(thread, at, *place, bytes, Kind::Write, party))
     return Step::Failed;
-  (place->shared ? counters.sharedWritten : counters.globalWritten) += bytes;
+  (place->cta ? counters.sharedWritten : counters.globalWritten) += bytes;
   place->region->markWritten(place->offset, bytes);
   std::memcpy(place->region->data(place->offset), from, bytes);
   return Step::Next;
-}
-
-//===----------------------------------------------------------------------===//
-// Copies under way
-//===----------------------------------------------------------------------===//
-
-const Machine::Flight *Machine::underWay(const Place &place, uint32_t bytes,
-                                         Kind kind) const {
-  if (flights.empty())
-    return nullptr;
-  uint64_t end = place.offset + bytes;
-  for (uint64_t at = place.offset / granule; at * granule < end; ++at) {
-    auto found = flights.find({place.region, at});
-    if (found != flights.end() && (found->second.writes || kind == Kind::Write))
-      return &found->second;
-  }
-  return nullptr;
-}
-
-void Machine::track(Thread &thread, const Copy &copy, int by) {
-  auto count = [&](const Place &place, uint32_t bytes,
-                   uint32_t Flight::*member) {
-    for (uint32_t at = 0; at < bytes; at += granule) {
-      auto key = std::pair(place.region, (place.offset + at) / granule);
-      Flight &flight = flights[key];
-      flight.*member += by;
-      flight.thread = firstThread + thread.index;
-      flight.at = copy.at;
-      if (!flight.writes && !flight.reads)
-        flights.erase(key);
-    }
-  };
-  count(copy.to, copy.written, &Flight::writes);
-  count(copy.from, copy.read, &Flight::reads);
-}
-
-Step Machine::startCopy(Thread &thread, const Instruction &at, uint64_t to,
-                        uint64_t from, uint32_t written, uint32_t read) {
-  std::vector<uint8_t> bytes(written, 0);
-  Copy copy{&at, {}, {}, written, read};
-  if (read) {
-    if (Step step = load(thread, at, 1, from, bytes.data(), read);
-        step != Step::Next)
-      return step;
-    copy.from = *resolve(thread, at, 1, from, read);
-  }
-  if (Step step = store(thread, at, 3, to, bytes.data(), written);
-      step != Step::Next)
-    return step;
-  copy.to = *resolve(thread, at, 3, to, written);
-  traffic.note(thread.warp(), thread.lane(), at, true, true, to, written);
-  traffic.note(thread.warp(), thread.lane(), at, false, false, from, read);
-  track(thread, copy, 1);
-  thread.uncommitted.push_back(copy);
-  return Step::Next;
-}
-
-/// Both sides were touched as late as this, too.
-Step Machine::finishCopy(Thread &thread, const Copy &copy) {
-  track(thread, copy, -1);
-  bool fine =
-      note(thread, *copy.at, copy.to, copy.written, Kind::Write) &&
-      (!copy.read || note(thread, *copy.at, copy.from, copy.read, Kind::Read));
-  return fine ? Step::Next : Step::Failed;
 }
 
 } // namespace trowel::emulator

@@ -9,9 +9,9 @@
 #include "codegen/Emulator/Emulator.h"
 #include "codegen/Emulator/Memory.h"
 #include "codegen/Emulator/Program.h"
+#include "codegen/Emulator/Registers.h"
 #include "codegen/Emulator/Traffic.h"
 
-#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/Twine.h"
 
 #include <array>
@@ -20,42 +20,56 @@
 
 namespace trowel::emulator {
 
-constexpr uint32_t warpSize = 32;
+constexpr uint32_t warpSize = 32, groupSize = 128;
 
 class Machine;
 
 /// Bytes of one allocation.
 struct Place {
-  Region *region;
-  uint64_t offset;
-  bool shared;
+  Region *region = nullptr;
+  uint64_t offset = 0;
+  struct Cta *cta = nullptr; // whose shared memory it is
   bool constant = false;
 };
 
-/// A copy under way. `read` of the bytes that it writes come from `from`.
-struct Copy {
-  const Instruction *at;
-  Place to, from;
-  uint32_t written, read;
+/// Who accesses memory: a thread, or something that it started.
+struct Party {
+  uint32_t number; // in its cluster, behind the threads if it is none
+  uint32_t tick;
+  const Knowledge &known;
 };
 
 struct Thread {
   Machine *machine = nullptr;
-  uint32_t index = 0; // in its CTA
+  Cta *cta = nullptr;
+  uint32_t index = 0;  // in its CTA
+  uint32_t number = 0; // in its cluster
   uint32_t pc = 0;
   bool exited = false;
   std::vector<uint64_t> frame;
-  Clock clock;
-  std::vector<Copy> uncommitted;
-  std::deque<std::vector<Copy>> groups; // the oldest first
+  std::unique_ptr<Registers> registers; // if they are tracked
+  Knowledge known;
+  uint32_t copies = 0;         // by `cp.async`, so far
+  std::deque<uint32_t> groups; // the last copy of each, the oldest first
 
   uint32_t lane() const { return index % warpSize; }
-  uint32_t warp() const { return index / warpSize; }
-  uint32_t tick() const { return clock[index]; }
+  /// In its cluster, as CTAs have whole warps.
+  uint32_t warp() const { return number / warpSize; }
+  uint32_t tick() const { return known.seen[number]; }
   /// Others learn what happened so far; what comes next is later.
-  void advance() { clock.raise(index, tick() + 1); }
+  void advance() { known.seen.raise(number, tick() + 1); }
+  Party party() const { return {number, tick(), known}; }
 
   uint64_t &operator[](Slot slot) { return frame[slot]; }
+  /// Gives a value other slots; false: the launch has failed.
+  bool move(const Instruction &at, Slot from, Slot to, uint32_t count) {
+    if (registers && !rename(at, from, to, count))
+      return false;
+    if (from != to)
+      std::copy_n(&frame[from], count, &frame[to]);
+    return true;
+  }
+  bool rename(const Instruction &at, Slot from, Slot to, uint32_t count);
   Step fail(const Instruction &at, Problem problem, const llvm::Twine &text);
 };
 
@@ -72,7 +86,7 @@ struct NamedBarrier {
   std::vector<Thread *> arrived;
   std::vector<std::pair<Thread *, const Instruction *>> waiting;
   uint32_t trues = 0; // whose predicate holds, where it reduces
-  Clock clock;
+  Knowledge known;
   const Instruction *first = nullptr;
 };
 
@@ -80,14 +94,31 @@ struct NamedBarrier {
 struct Mbarrier {
   uint32_t expected = 0, pending = 0; // arrivals
   uint64_t phase = 0;
-  Clock arrived, completed; // what is known by this phase, by those before
+  Knowledge arrived, completed; // what is known by this phase, by those before
   std::vector<std::pair<Thread *, uint64_t>> waiting; // with the parity
 };
 
 constexpr uint32_t namedBarriers = 16;
 
-/// Runs the CTAs of a launch one after the other. No CTA waits for another one,
-/// and an access of one is concurrent to those of all others.
+/// What the threads of a CTA share.
+struct Cta {
+  uint32_t rank = 0; // in the cluster
+  Dim3 position;     // in the grid
+  std::vector<uint8_t> bytes, written;
+  std::unique_ptr<Region> shared;
+  std::array<NamedBarrier, namedBarriers> barriers;
+  std::map<uint64_t, Mbarrier> mbarriers; // by address
+};
+
+/// Parties of a cluster that use the asynchronous proxy, at most.
+constexpr uint32_t asyncParties = 4096;
+
+inline uint32_t partiesOf(const Shape &shape) {
+  return 2 * shape.block.count() * shape.cluster.count() + asyncParties;
+}
+
+/// Runs the clusters of a launch one after the other. No cluster waits for
+/// another one, and an access of one is concurrent to those of all others.
 class Machine {
 public:
   Machine(const Program &program, const Shape &shape, const Options &options,
@@ -108,58 +139,69 @@ public:
   /// What it returns holds for all of them.
   template <typename F>
   Step meet(Thread &thread, const Instruction &at, uint32_t mask, F together);
+  /// Waits for the 128 threads of a warpgroup; the last one runs `together`
+  /// with all of them.
+  template <typename F>
+  Step meetInGroup(Thread &thread, const Instruction &at, F together);
   void wake(Thread &thread) { runnable.push_back(&thread); }
 
   Step load(Thread &thread, const Instruction &at, unsigned space,
-            uint64_t pointer, void *to, uint32_t bytes);
+            uint64_t pointer, void *to, uint32_t bytes) {
+    return load(thread, at, space, pointer, to, bytes, thread.party());
+  }
   Step store(Thread &thread, const Instruction &at, unsigned space,
-             uint64_t pointer, const void *from, uint32_t bytes);
+             uint64_t pointer, const void *from, uint32_t bytes) {
+    return store(thread, at, space, pointer, from, bytes, thread.party());
+  }
+  /// The same for a party that `thread` has started.
+  Step load(Thread &thread, const Instruction &at, unsigned space,
+            uint64_t pointer, void *to, uint32_t bytes, const Party &party);
+  Step store(Thread &thread, const Instruction &at, unsigned space,
+             uint64_t pointer, const void *from, uint32_t bytes,
+             const Party &party);
 
-  /// Instructions that this CTA has run so far.
+  /// Instructions that this cluster has run so far.
   uint64_t time() const { return spent; }
   uint64_t sharedSize() const { return sharedBytes; }
 
-  /// Copies to shared memory from global memory; touched by nobody else until
-  /// the thread finishes it.
-  Step startCopy(Thread &thread, const Instruction &at, uint64_t to,
-                 uint64_t from, uint32_t written, uint32_t read);
-  Step finishCopy(Thread &thread, const Copy &copy);
+  // The parties of a cluster: its threads, then the copies of each thread by
+  // `cp.async`, then those that use the asynchronous proxy: the products of
+  // each warpgroup.
+  uint32_t copiesOf(const Thread &thread) const {
+    return threads.size() + thread.number;
+  }
+  uint32_t firstAsync() const { return 2 * threads.size(); }
+  uint32_t productsOf(const Thread &thread) const {
+    return firstAsync() + thread.number / groupSize;
+  }
 
   const Program &program;
   const Shape &shape;
   const Options &options;
-  Dim3 cta;
+  std::vector<Cta> ctas; // of the cluster
   std::vector<Thread> threads;
-  std::array<NamedBarrier, namedBarriers> barriers;
-  std::map<uint64_t, Mbarrier> mbarriers; // by address
   Traffic traffic;
 
 private:
   friend struct Thread;
-  /// What the copies under way do to a granule.
-  struct Flight {
-    uint32_t writes = 0, reads = 0;
-    uint32_t thread = 0; // numbered through the whole launch
-    const Instruction *at = nullptr;
-  };
 
-  void startCta(const std::vector<uint64_t> &frame);
-  void runCta();
-  void runThread(Thread &thread, uint64_t most);
+  Dim3 position(uint32_t cluster, uint32_t rank) const;
+  void startCluster(uint32_t number, const std::vector<uint64_t> &frame);
+  void runCluster();
+  template <bool tracksRegisters> void runThread(Thread &thread, uint64_t most);
   /// Adds the lane to the meeting; true: it is the last one.
   Step arrive(Thread &thread, const Instruction &at, uint32_t mask,
               bool &complete);
+  Step arriveInGroup(Thread &thread, const Instruction &at, bool &complete);
   std::optional<Place> resolve(Thread &thread, const Instruction &at,
                                unsigned space, uint64_t pointer,
                                uint32_t bytes);
   bool note(Thread &thread, const Instruction &at, const Place &place,
-            uint32_t bytes, Kind kind);
-  /// Counts a copy where it writes and reads: `by` is 1 at its start, -1 at its
-  /// end.
-  void track(Thread &thread, const Copy &copy, int by);
-  const Flight *underWay(const Place &place, uint32_t bytes, Kind kind) const;
+            uint32_t bytes, Kind kind, const Party &party);
   void reportDeadlock();
-  std::string describe(uint32_t launchThread) const;
+  /// The number of a party in the launch.
+  uint32_t inLaunch(uint32_t party) const { return firstParty + party; }
+  std::string describe(uint32_t partyInLaunch) const;
   std::string describe(const Place &place) const;
 
   std::vector<Region> &global;
@@ -168,14 +210,12 @@ private:
   std::vector<uint64_t> executions; // of each instruction
   Counters counters;
   uint64_t sharedBytes;
-  uint64_t spent = 0; // instructions of this CTA
-  uint32_t firstThread = 0;
+  uint64_t spent = 0; // instructions of this cluster
+  uint32_t firstParty = 0;
   uint32_t alive = 0;
-  llvm::DenseMap<std::pair<Region *, uint64_t>, Flight> flights;
-  std::vector<uint8_t> sharedData, sharedWritten;
-  std::unique_ptr<Region> shared;
   std::vector<Thread *> runnable;
   std::vector<std::vector<Meeting>> meetings; // by warp
+  std::vector<Meeting> groupMeetings;         // by warpgroup, of warps
   std::unique_ptr<Failure> failure;           // the first thing that went wrong
 };
 
@@ -196,6 +236,24 @@ Step Machine::meet(Thread &thread, const Instruction &at, uint32_t mask,
       if (lane && lane != &thread)
         wake(*lane);
   return outcome;
+}
+
+template <typename F>
+Step Machine::meetInGroup(Thread &thread, const Instruction &at, F together) {
+  return meet(thread, at, ~0u, [&](const std::array<Thread *, warpSize> &) {
+    bool complete = false;
+    Step step = arriveInGroup(thread, at, complete);
+    if (!complete)
+      return step;
+    uint32_t first = thread.number / groupSize * groupSize;
+    Step outcome =
+        together(llvm::MutableArrayRef(threads).slice(first, groupSize));
+    if (outcome == Step::Next)
+      for (uint32_t number = first; number < first + groupSize; ++number)
+        if (threads[number].warp() != thread.warp())
+          wake(threads[number]);
+    return outcome;
+  });
 }
 
 using Lanes = std::array<Thread *, warpSize>;

@@ -5,9 +5,9 @@
 // `stmatrix`, and the conversion to tf32. All lanes come together; none of
 // these orders memory.
 #include "codegen/Emulator/Decoder.h"
+#include "codegen/Emulator/Fragments.h"
 #include "codegen/Emulator/Machine.h"
 
-#include "dialect/Reference/Rounding.h"
 #include "llvm/ADT/bit.h"
 
 #include <cmath>
@@ -22,17 +22,12 @@ namespace trowel::emulator {
 
 namespace {
 
-enum class Element { F16, BF16, TF32 };
-
-/// A register of an operand holds two elements of 16 bits or one of 32.
 struct Multiply : Details {
   Element element;
   unsigned depth; // K
   // The slots of the registers; a pair of elements has one or two.
   std::vector<SlotRange> a, b;
   std::vector<Slot> c;
-
-  unsigned perRegister() const { return element == Element::TF32 ? 1 : 2; }
 };
 
 constexpr unsigned rows = 16, columns = 8, deepest = 16;
@@ -43,69 +38,42 @@ struct Operands {
 
 } // namespace
 
-static uint32_t elementBits(Thread &lane, SlotRange where, unsigned part,
-                            unsigned perRegister) {
-  if (where.count == 2)
-    return lane[where.first + part];
-  uint32_t bits = lane[where.first];
-  return perRegister == 1 ? bits : bits >> (16 * part) & 0xffff;
-}
-
-static double valueOf(Element element, uint32_t bits) {
-  switch (element) {
-  case Element::F16:
-    return trowel::decode(formats::f16, bits);
-  case Element::BF16:
-    return trowel::decode(formats::bf16, bits);
-  case Element::TF32:
-    return llvm::bit_cast<float>(bits);
-  }
-  return 0;
-}
-
-/// A device does not say what it does with more bits than tf32 has.
-static bool fits(Element element, uint32_t bits) {
-  return element != Element::TF32 || (bits & 0x1fff) == 0 ||
-         std::isnan(llvm::bit_cast<float>(bits));
-}
-
-/// The fragments of one lane (the figures of `mma.m16n8k8`, `mma.m16n8k16`):
-/// four lanes share a row of A and a column of B.
+/// The fragments of one lane.
 static bool gather(Thread &lane, const Multiply &multiply, Operands &to) {
-  unsigned group = lane.lane() / 4, inGroup = lane.lane() % 4;
-  unsigned per = multiply.perRegister();
+  Element kind = multiply.element;
   bool fit = true;
   auto element = [&](SlotRange where, unsigned part) {
-    uint32_t bits = elementBits(lane, where, part, per);
-    fit &= fits(multiply.element, bits);
-    return valueOf(multiply.element, bits);
+    uint32_t bits = elementBits(lane, where, part, kind);
+    fit &= fits(kind, bits);
+    return valueOf(kind, bits);
   };
-  for (unsigned part = 0; part < per; ++part) {
-    unsigned k = inGroup * per + part;
-    for (unsigned r = 0; r < multiply.a.size(); ++r)
-      to.a[group + 8 * (r % 2)][k + 4 * per * (r / 2)] =
-          element(multiply.a[r], part);
-    for (unsigned r = 0; r < multiply.b.size(); ++r)
-      to.b[k + 4 * per * r][group] = element(multiply.b[r], part);
+  for (unsigned part = 0; part < perRegister(kind); ++part) {
+    for (unsigned number = 0; number < multiply.a.size(); ++number) {
+      Position at = positionInA(kind, lane.lane(), number, part);
+      to.a[at.row][at.column] = element(multiply.a[number], part);
+    }
+    for (unsigned number = 0; number < multiply.b.size(); ++number) {
+      Position at = positionInB(kind, lane.lane(), number, part);
+      to.b[at.row][at.column] = element(multiply.b[number], part);
+    }
   }
   return fit;
 }
 
 /// The products are summed in double, and rounded once: a device rounds in
 /// between, in an order that it does not tell.
-static void accumulate(Thread &lane, const Instruction &at,
+static void accumulate(Thread &lane, const Instruction &instruction,
                        const Operands &from) {
-  const Multiply &multiply = at.as<Multiply>();
+  const Multiply &multiply = instruction.as<Multiply>();
   uint64_t results[4];
   for (unsigned i = 0; i < 4; ++i) {
-    unsigned row = lane.lane() / 4 + 8 * (i / 2);
-    unsigned column = lane.lane() % 4 * 2 + i % 2;
+    Position at = positionInC(lane.lane(), i);
     double sum = llvm::bit_cast<float>(uint32_t(lane[multiply.c[i]]));
     for (unsigned k = 0; k < multiply.depth; ++k)
-      sum += from.a[row][k] * from.b[k][column];
+      sum += from.a[at.row][k] * from.b[k][at.column];
     results[i] = llvm::bit_cast<uint32_t>(float(sum));
   }
-  std::copy_n(results, 4, &lane[at.result]);
+  std::copy_n(results, 4, &lane[instruction.result]);
 }
 
 static Step multiply(Thread &thread, const Instruction &at) {
@@ -160,7 +128,7 @@ static llvm::Error decodeMultiply(Decoder &decoder, Operation *op) {
   auto details = std::make_unique<Multiply>();
   details->element = *element;
   details->depth = mma.getShape().getK();
-  unsigned perStep = 4 * details->perRegister();
+  unsigned perStep = 4 * perRegister(*element);
   unsigned steps = details->depth / perStep;
   if (details->depth % perStep || steps < 1 || steps > 2)
     return refuse(op, "there is no such depth");

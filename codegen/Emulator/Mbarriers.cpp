@@ -33,8 +33,8 @@ static uint64_t key(Thread &thread, const Instruction &at) {
 
 /// The barrier at the address; null: the launch has failed.
 static Mbarrier *find(Thread &thread, const Instruction &at) {
-  auto found = thread.machine->mbarriers.find(key(thread, at));
-  if (found == thread.machine->mbarriers.end()) {
+  auto found = thread.cta->mbarriers.find(key(thread, at));
+  if (found == thread.cta->mbarriers.end()) {
     thread.fail(at, Problem::Barrier, "no mbarrier is there");
     return nullptr;
   }
@@ -46,18 +46,18 @@ static Step init(Thread &thread, const Instruction &at) {
   if (count < 1 || count > mostArrivals)
     return thread.fail(at, Problem::Barrier,
                        "an mbarrier does not count to " + llvm::Twine(count));
-  if (thread.machine->mbarriers.count(key(thread, at)))
+  if (thread.cta->mbarriers.count(key(thread, at)))
     return thread.fail(at, Problem::Barrier, "an mbarrier is there already");
   Mbarrier barrier;
   barrier.expected = barrier.pending = count;
-  thread.machine->mbarriers[key(thread, at)] = barrier;
+  thread.cta->mbarriers[key(thread, at)] = barrier;
   return touch(thread, at, true);
 }
 
 static Step inval(Thread &thread, const Instruction &at) {
   if (!find(thread, at))
     return Step::Failed;
-  thread.machine->mbarriers.erase(key(thread, at));
+  thread.cta->mbarriers.erase(key(thread, at));
   return touch(thread, at, true);
 }
 
@@ -70,11 +70,11 @@ static void endPhase(Mbarrier &barrier) {
   ++barrier.phase;
   barrier.pending = barrier.expected;
   barrier.completed.join(barrier.arrived);
-  barrier.arrived = Clock();
+  barrier.arrived = Knowledge();
   std::vector<std::pair<Thread *, uint64_t>> still;
   for (auto [waiter, parity] : barrier.waiting)
     if (isComplete(barrier, parity)) {
-      waiter->clock.join(barrier.completed);
+      waiter->known.join(barrier.completed);
       waiter->machine->wake(*waiter);
     } else {
       still.push_back({waiter, parity});
@@ -91,7 +91,7 @@ static Step arrive(Thread &thread, const Instruction &at) {
     return thread.fail(at, Problem::Barrier,
                        "arrives " + llvm::Twine(count) + " times where " +
                            llvm::Twine(barrier->pending) + " are missing");
-  barrier->arrived.join(thread.clock);
+  barrier->arrived.join(thread.known);
   thread.advance();
   barrier->pending -= count;
   if (barrier->pending == 0)
@@ -110,7 +110,7 @@ static Step wait(Thread &thread, const Instruction &at) {
     barrier->waiting.push_back({&thread, parity});
     return Step::Sleep;
   }
-  thread.clock.join(barrier->completed);
+  thread.known.join(barrier->completed);
   return Step::Next;
 }
 

@@ -30,8 +30,16 @@ Region::Cell &Region::cell(size_t offset) {
 
 /// Whether `before` happened before `access`.
 static bool precedes(const Trace &before, const Access &access) {
-  return before.thread >= access.firstThread &&
-         access.seen[before.thread - access.firstThread] >= before.tick;
+  return before.thread >= access.first &&
+         access.seen[before.thread - access.first] >= before.tick;
+}
+
+/// Whether the asynchronous proxy may not see `before` yet. What it did itself,
+/// and what others wait for to be done by it, needs no fence.
+static bool isUnfenced(const Trace &before, const Access &access) {
+  return access.by.thread >= access.firstAsync &&
+         before.thread < access.firstAsync &&
+         access.fenced[before.thread - access.first] < before.tick;
 }
 
 static void addReader(std::vector<Trace> &readers, const Access &access) {
@@ -44,9 +52,12 @@ static void addReader(std::vector<Trace> &readers, const Access &access) {
 }
 
 std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
-  if (cell.write.exists())
+  if (cell.write.exists()) {
     if (!precedes(cell.write, access))
-      return Conflict{true, cell.write, 0};
+      return Conflict{true, false, cell.write, 0};
+    if (isUnfenced(cell.write, access))
+      return Conflict{true, true, cell.write, 0};
+  }
   if (access.kind == Kind::Read) {
     if (cell.readers)
       addReader(*cell.readers, access);
@@ -60,10 +71,10 @@ std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
   if (cell.readers) {
     for (const Trace &reader : *cell.readers)
       if (!precedes(reader, access))
-        return Conflict{false, reader, 0};
+        return Conflict{false, false, reader, 0};
   } else if (cell.read.exists()) {
     if (!precedes(cell.read, access))
-      return Conflict{false, cell.read, 0};
+      return Conflict{false, false, cell.read, 0};
   }
   cell.readers.reset();
   cell.read = Trace();

@@ -17,7 +17,7 @@ enum class Kind : uint8_t { Read, Write };
 
 /// Who did something to memory, and in which instruction.
 struct Trace {
-  uint32_t thread = ~0u; // numbered through the whole launch
+  uint32_t thread = ~0u; // or another party; numbered through the whole launch
   uint32_t tick = 0;
   uint32_t instruction = 0;
 
@@ -28,15 +28,20 @@ struct Trace {
 struct Access {
   Kind kind;
   Trace by;
-  const Clock &seen;
-  /// The number of the first thread that `seen` speaks of; those before it are
-  /// concurrent, and so are those behind the ones that it knows.
-  uint32_t firstThread;
+  /// What happened before, and what of it the asynchronous proxy sees.
+  const Clock &seen, &fenced;
+  /// The number of the first party that the clocks speak of; those before it
+  /// are concurrent, and so are those behind the ones that it knows.
+  uint32_t first;
+  /// Parties from here on access memory through the asynchronous proxy, others
+  /// through the generic one.
+  uint32_t firstAsync;
 };
 
 /// The other party of a race.
 struct Conflict {
   bool otherWrote;
+  bool isUnfenced; // it came before, but in another proxy
   Trace other;
   size_t offset;
 };

@@ -62,9 +62,16 @@ struct Instruction {
   std::string name() const;
 };
 
+/// The registers that an instruction reads and writes.
+struct Uses {
+  std::vector<SlotRange> reads, writes;
+};
+
 /// One kernel.
 struct Program {
   std::vector<Instruction> code;
+  std::vector<Uses> uses;       // by instruction
+  bool tracksRegisters = false; // asynchronous instructions use them
   /// The slots of a thread at its start: constants are there already.
   std::vector<uint64_t> frame;
   struct Argument {

@@ -19,9 +19,9 @@ static uint32_t tidZ(Thread &t) {
 static uint32_t ntidX(Thread &t) { return t.machine->shape.block.x; }
 static uint32_t ntidY(Thread &t) { return t.machine->shape.block.y; }
 static uint32_t ntidZ(Thread &t) { return t.machine->shape.block.z; }
-static uint32_t ctaX(Thread &t) { return t.machine->cta.x; }
-static uint32_t ctaY(Thread &t) { return t.machine->cta.y; }
-static uint32_t ctaZ(Thread &t) { return t.machine->cta.z; }
+static uint32_t ctaX(Thread &t) { return t.cta->position.x; }
+static uint32_t ctaY(Thread &t) { return t.cta->position.y; }
+static uint32_t ctaZ(Thread &t) { return t.cta->position.z; }
 static uint32_t nctaX(Thread &t) { return t.machine->shape.grid.x; }
 static uint32_t nctaY(Thread &t) { return t.machine->shape.grid.y; }
 static uint32_t nctaZ(Thread &t) { return t.machine->shape.grid.z; }

@@ -106,7 +106,7 @@ void Traffic::noteRows(const Instruction &at, llvm::ArrayRef<uint64_t> rows) {
   }
 }
 
-void Traffic::endCta() {
+void Traffic::endCluster() {
   for (std::unique_ptr<Log> &log : logs) {
     if (!log)
       continue;

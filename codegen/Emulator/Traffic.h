@@ -26,8 +26,8 @@ public:
             bool writes, uint64_t address, uint32_t bytes);
   /// A warp accesses rows of 16 bytes of shared memory, eight at a time.
   void noteRows(const Instruction &at, llvm::ArrayRef<uint64_t> rows);
-  /// No thread of the CTA runs any more.
-  void endCta();
+  /// No thread of the cluster runs any more.
+  void endCluster();
   void addTo(Counters &counters) const;
 
 private:

@@ -131,13 +131,13 @@ static llvm::Error decodeElect(Decoder &decoder, Operation *op) {
 
 static Step syncWarp(Thread &thread, const Instruction &at) {
   auto together = [&](const Lanes &lanes) {
-    Clock all;
+    Knowledge all;
     for (Thread *lane : lanes)
       if (lane)
-        all.join(lane->clock);
+        all.join(lane->known);
     for (Thread *lane : lanes)
       if (lane) {
-        lane->clock.join(all);
+        lane->known.join(all);
         lane->advance();
       }
     return Step::Next;

@@ -6,6 +6,8 @@
 #ifndef TROWEL_TEST_UNIT_EMULATED_H
 #define TROWEL_TEST_UNIT_EMULATED_H
 
+#include "codegen/CUDA/Ptx.h"
+#include "codegen/CUDA/Ptxas.h"
 #include "codegen/Emulator/Emulator.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -74,6 +76,19 @@ protected:
           ADD_FAILURE() << other.message();
         });
     return outcome;
+  }
+
+  /// ptxas takes the kernel for a device, if there is one on this machine, and
+  /// has nothing against it.
+  void assembles() {
+    llvm::Expected<std::string> ptx = trowel::cuda::emitPtx(*module);
+    ASSERT_TRUE(static_cast<bool>(ptx)) << llvm::toString(ptx.takeError());
+    if (!trowel::cuda::findPtxas())
+      return;
+    auto assembly = trowel::cuda::assemble(*ptx);
+    ASSERT_TRUE(static_cast<bool>(assembly))
+        << llvm::toString(assembly.takeError());
+    EXPECT_TRUE(assembly->remarks.empty()) << assembly->log;
   }
 
   /// Why the kernel is refused before anything runs.

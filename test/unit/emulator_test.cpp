@@ -1049,9 +1049,10 @@ TEST_F(CopyTest, FindsCopiesThatNobodyWaitsFor) {
   // Too few groups, then none at all.
   copies(copyStages("nvvm.cp.async.wait.group 2"));
   fails(Problem::Race, threads(64), {&in, &out},
-        {"llvm.load at", "a copy is under way", "nvvm.cp.async.shared.global"});
+        {"llvm.load at", "which a copy by thread ",
+         "wrote in nvvm.cp.async.shared.global"});
   copies(copyStages(""));
-  fails(Problem::Race, threads(64), {&in, &out}, {"a copy is under way"});
+  fails(Problem::Race, threads(64), {&in, &out}, {"a copy by thread "});
 }
 
 TEST_F(CopyTest, FindsAWaitThatOthersDoNotKnowOf) {
@@ -1064,10 +1065,10 @@ TEST_F(CopyTest, FindsWritesToWhatACopyTouches) {
   copies(copyStages("nvvm.cp.async.wait.group 0", "nvvm.barrier0",
                     "llvm.store %tid, %from : i32, !llvm.ptr<1>\n"));
   fails(Problem::Race, threads(64), {&in, &out},
-        {"llvm.store at", "writes buffer 0", "a copy is under way"});
+        {"llvm.store at", "writes buffer 0", "which a copy by thread "});
   copies(copyStages("nvvm.cp.async.wait.group 0", "nvvm.barrier0",
                     "llvm.store %tid, %to2 : i32, !llvm.ptr<3>\n"));
-  fails(Problem::Race, threads(64), {&in, &out}, {"a copy is under way"});
+  fails(Problem::Race, threads(64), {&in, &out}, {"a copy by thread "});
 }
 
 TEST_F(CopyTest, ChecksSizes) {
@@ -1138,9 +1139,9 @@ TEST_F(EmulatorTest, FindsMisusedMbarriers) {
 }
 
 TEST_F(EmulatorTest, RefusesWhatItDoesNotKnow) {
-  kernel("", "nvvm.wgmma.fence.aligned");
+  kernel("", "nvvm.griddepcontrol wait");
   std::string text = refusal();
-  EXPECT_NE(text.find("nvvm.wgmma.fence.aligned at k.mlir:"), std::string::npos)
+  EXPECT_NE(text.find("nvvm.griddepcontrol at k.mlir:"), std::string::npos)
       << text;
   EXPECT_NE(text.find("does not know this operation"), std::string::npos);
 }
