@@ -3,6 +3,7 @@
 #
 # lit: a file is a test when it has RUN lines. Folders whose .trowel files are
 # data for other tests (errors, language, unit) are not searched.
+import importlib.util
 import os
 import shutil
 
@@ -36,5 +37,7 @@ config.substitutions += [
     ("%cc", f"{config.c_compiler} -std=c99 -Wall -Wextra -pedantic -Werror"),
     ("%c++", f"{config.cxx_compiler} -std=c++17 -Wall -Wextra -pedantic -Werror"),
 ]
+if importlib.util.find_spec("numpy"):
+    config.available_features.add("numpy")
 if shutil.which("qemu-x86_64"):
     config.available_features.add("qemu")
