@@ -8,6 +8,7 @@
 
 #include "codegen/TemporaryFolder.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/Regex.h"
 
@@ -20,11 +21,27 @@ char PtxasMissing::ID = 0;
 
 void PtxasMissing::log(llvm::raw_ostream &stream) const {
   stream << "ptxas is neither in PATH, nor in bin of $CUDA_HOME or $CUDA_PATH, "
-            "nor in /usr/local/cuda/bin";
+            "nor among the packages of $VIRTUAL_ENV, nor in "
+            "/usr/local/cuda/bin";
 }
 
 std::error_code PtxasMissing::convertToErrorCode() const {
   return std::make_error_code(std::errc::no_such_file_or_directory);
+}
+
+/// The folders that match a path in which `*` stands for any name.
+static std::vector<std::string> matching(llvm::StringRef pattern) {
+  size_t star = pattern.find('*');
+  if (star == llvm::StringRef::npos)
+    return {pattern.str()};
+  llvm::StringRef rest = pattern.substr(star + 1);
+  std::vector<std::string> found;
+  std::error_code error;
+  llvm::sys::fs::directory_iterator at(pattern.substr(0, star), error), end;
+  for (; !error && at != end; at.increment(error))
+    for (const std::string &folder : matching(at->path() + rest.str()))
+      found.push_back(folder);
+  return found;
 }
 
 std::optional<std::string> findPtxas() {
@@ -33,6 +50,10 @@ std::optional<std::string> findPtxas() {
   std::vector<std::string> folders;
   for (const char *variable : {"CUDA_HOME", "CUDA_PATH"})
     if (const char *folder = std::getenv(variable))
+      folders.push_back(folder);
+  if (const char *environment = std::getenv("VIRTUAL_ENV"))
+    for (const std::string &folder :
+         matching(std::string(environment) + "/lib/*/site-packages/nvidia/*"))
       folders.push_back(folder);
   folders.push_back("/usr/local/cuda");
   for (const std::string &folder : folders)

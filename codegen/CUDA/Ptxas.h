@@ -51,8 +51,8 @@ public:
   std::error_code convertToErrorCode() const override;
 };
 
-/// Where it is: in PATH, in bin of $CUDA_HOME or $CUDA_PATH, or in
-/// /usr/local/cuda/bin.
+/// Where it is: in PATH, in bin of $CUDA_HOME or $CUDA_PATH, among NVIDIA's
+/// packages in the Python environment $VIRTUAL_ENV, or in /usr/local/cuda/bin.
 std::optional<std::string> findPtxas();
 
 /// An error is PtxasMissing, or has ptxas's words if it refuses the text.

@@ -36,6 +36,7 @@ enum CudaCaptureMode : int { Relaxed = 2 };
   X(cuDevicePrimaryCtxRetain, retainPrimary, (CudaContext *, int device))      \
   X(cuCtxGetCurrent, getCurrent, (CudaContext *))                              \
   X(cuCtxGetDevice, getCurrentDevice, (int *))                                 \
+  X(cuCtxGetId, getId, (CudaContext, unsigned long long *))                    \
   X(cuCtxPushCurrent_v2, pushCurrent, (CudaContext))                           \
   X(cuCtxPopCurrent_v2, popCurrent, (CudaContext *))                           \
   X(cuThreadExchangeStreamCaptureMode, exchangeCaptureMode, (int *))           \

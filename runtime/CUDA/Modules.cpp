@@ -27,7 +27,7 @@ public:
 
 struct Entry {
   const DeviceCode *code;
-  CudaContext context;
+  unsigned long long context; // its id: another context has another one
   LoadedKernels kernels;
   Entry *next;
 };
@@ -178,9 +178,12 @@ static int32_t findFunction(const Driver &driver, CudaModule module,
 
 int32_t findKernels(const Driver &driver, const DeviceCode &code, int device,
                     CudaContext context, LoadedKernels &kernels) {
+  unsigned long long id;
+  if (CudaResult result = driver.getId(context, &id))
+    return failInDriver(driver, TROWEL_ERROR_DRIVER, "cuCtxGetId", result);
   Lock lock;
   for (Entry *known = entries; known; known = known->next)
-    if (known->code == &code && known->context == context) {
+    if (known->code == &code && known->context == id) {
       kernels = known->kernels;
       return TROWEL_OK;
     }
@@ -193,7 +196,7 @@ int32_t findKernels(const Driver &driver, const DeviceCode &code, int device,
     return status;
   if (int32_t status = findFunction(driver, module, *code.step, kernels.step))
     return status;
-  if (!push(entries, {&code, context, kernels, nullptr}))
+  if (!push(entries, {&code, id, kernels, nullptr}))
     return fail(TROWEL_ERROR_MEMORY, "there is no memory for the call");
   return TROWEL_OK;
 }

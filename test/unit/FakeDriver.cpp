@@ -121,6 +121,13 @@ int cuCtxGetDevice(int *device) {
   return *device < 0 ? InvalidContext : Success;
 }
 
+int cuCtxGetId(void *context, unsigned long long *id) {
+  if (!isContext(context))
+    return InvalidContext;
+  *id = static_cast<unsigned long long>(numberOf(context)) + 1;
+  return Success;
+}
+
 int cuCtxPushCurrent_v2(void *context) {
   if (!isContext(context))
     return InvalidValue;

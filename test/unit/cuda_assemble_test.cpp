@@ -63,6 +63,35 @@ private:
   std::string path;
 };
 
+/// An environment variable with another value, or none, as long as it lives.
+class Variable {
+public:
+  Variable(const char *name, const char *value) : name(name) {
+    if (const char *old = std::getenv(name))
+      before = old;
+    value ? setenv(name, value, 1) : unsetenv(name);
+  }
+  ~Variable() { before ? setenv(name, before->c_str(), 1) : unsetenv(name); }
+
+private:
+  const char *name;
+  std::optional<std::string> before;
+};
+
+TEST(CudaFindPtxas, LooksIntoPackagesOfPython) {
+  trowel::codegen::TemporaryFolder folder;
+  std::string bin = folder.file("lib/python3.12/site-packages/nvidia/cu13/bin");
+  ASSERT_FALSE(llvm::sys::fs::create_directories(bin));
+  llvm::cantFail(trowel::codegen::writeFile(bin + "/ptxas", "#!/bin/sh\n"));
+  llvm::sys::fs::setPermissions(bin + "/ptxas", llvm::sys::fs::all_all);
+  Variable path("PATH", folder.file("").c_str()), home("CUDA_HOME", nullptr),
+      other("CUDA_PATH", nullptr),
+      environment("VIRTUAL_ENV", folder.file("").c_str());
+  std::optional<std::string> found = findPtxas();
+  ASSERT_TRUE(found);
+  EXPECT_NE(found->find("nvidia/cu13/bin/ptxas"), std::string::npos) << *found;
+}
+
 /// The tests that need the assembler.
 class CudaAssembleTest : public CudaPtxTest {
 protected:
