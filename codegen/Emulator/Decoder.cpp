@@ -248,6 +248,13 @@ llvm::Error Decoder::decodeBlock(Block &block) {
   return llvm::Error::success();
 }
 
+/// A kernel takes tensor maps as 128 bytes of constants.
+static bool isTensorMap(LLVM::LLVMFuncOp function, unsigned argument) {
+  auto type = function.getArgAttrOfType<TypeAttr>(argument, "llvm.byval");
+  return type && sizeOf(type.getValue()) == 128 &&
+         function.getArgAttr(argument, "nvvm.grid_constant");
+}
+
 llvm::Error Decoder::number(LLVM::LLVMFuncOp function) {
   for (Block &block : function.getBody()) {
     numbers[&block] = starts.size();
@@ -260,9 +267,8 @@ llvm::Error Decoder::number(LLVM::LLVMFuncOp function) {
     }
   }
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (function.getArgAttr(i, "llvm.byval"))
-      return refuse(function, "arguments that are copied into memory do not "
-                              "run");
+    if (function.getArgAttr(i, "llvm.byval") && !isTensorMap(function, i))
+      return refuse(function, "only tensor maps are copied into memory");
   return llvm::Error::success();
 }
 
@@ -295,8 +301,10 @@ llvm::Error Decoder::expand(LLVM::CallOp call, LLVM::LLVMFuncOp function,
 llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
   if (llvm::Error error = number(kernel))
     return error;
-  for (Value argument : kernel.getArguments())
-    program.arguments.push_back({range(argument), bitsOf(argument.getType())});
+  for (BlockArgument argument : kernel.getArguments())
+    program.arguments.push_back(
+        {range(argument), bitsOf(argument.getType()),
+         kernel.getArgAttr(argument.getArgNumber(), "llvm.byval") != nullptr});
   if (llvm::Error error = decodeBody(kernel))
     return error;
   for (auto &fix : fixes)
@@ -310,6 +318,7 @@ const Table &operations() {
     addAggregates(table);
     addAsyncCopies(table);
     addBarriers(table);
+    addBulkCopies(table);
     addControlFlow(table);
     addFences(table);
     addFloats(table);

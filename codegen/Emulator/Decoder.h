@@ -137,6 +137,7 @@ llvm::Error refuse(mlir::Operation *op, const llvm::Twine &reason);
 void addAggregates(Table &table);
 void addAsyncCopies(Table &table);
 void addBarriers(Table &table);
+void addBulkCopies(Table &table);
 void addControlFlow(Table &table);
 void addFences(Table &table);
 void addFloats(Table &table);

@@ -46,32 +46,91 @@ static llvm::Expected<const Program *> decoded(Kernels &kernels,
               .first->second;
 }
 
-/// Puts the arguments into a thread's first frame; buffers become regions.
+/// What the driver demands of a tensor map; empty: nothing is wrong.
+static std::string whyUnusable(const TensorMap &map) {
+  size_t rank = map.sizes.size();
+  if (!map.buffer || rank < 1 || rank > 5 || map.strides.size() != rank - 1 ||
+      map.box.size() != rank)
+    return "it has 1 to 5 dimensions, each with a size, a box and a stride";
+  uint64_t each = map.elementBytes, rowBytes = map.box[0] * each;
+  if (each != 1 && each != 2 && each != 4 && each != 8)
+    return "its elements have 1, 2, 4 or 8 bytes";
+  if (map.swizzle && map.swizzle != 32 && map.swizzle != 64 &&
+      map.swizzle != 128)
+    return "it is swizzled by 32, 64 or 128 bytes";
+  if (map.offset % 16 || rowBytes % 16 ||
+      (map.swizzle && rowBytes > map.swizzle))
+    return "its start and the rows of its box are multiples of 16 bytes, and "
+           "a row is no longer than the pattern";
+  uint64_t behind = map.offset + map.sizes[0] * each;
+  for (size_t i = 0; i < rank; ++i) {
+    if (map.sizes[i] == 0 || map.box[i] == 0 || map.box[i] > 256)
+      return "a box has 1 to 256 elements in each dimension";
+    if (i > 0 && map.strides[i - 1] % 16)
+      return "its strides are multiples of 16 bytes";
+    if (i > 0)
+      behind += (map.sizes[i] - 1) * map.strides[i - 1];
+  }
+  return behind > map.buffer->bytes.size() ? "it is larger than its buffer"
+                                           : "";
+}
+
+namespace {
+
+/// Global memory of a launch.
+struct Global {
+  std::vector<Region> regions;
+  std::vector<Machine::Map> maps;
+  std::map<Buffer *, uint64_t> addresses;
+
+  /// A buffer is one region, however often it is passed.
+  uint64_t addressOf(Buffer &buffer) {
+    auto [known, isNew] = addresses.try_emplace(&buffer, 0);
+    if (isNew) {
+      regions.emplace_back(buffer.bytes.data(), buffer.written.data(),
+                           buffer.bytes.size());
+      known->second = regions.size() << address::bufferShift;
+    }
+    return known->second;
+  }
+};
+
+} // namespace
+
+/// The bits of a parameter.
+static llvm::Expected<uint64_t> place(const Program::Argument &parameter,
+                                      const Argument &argument,
+                                      Global &global) {
+  auto *map = std::get_if<const TensorMap *>(&argument);
+  if (parameter.isMap != (map != nullptr))
+    return unusable("a tensor map is passed for an argument that is one");
+  if (auto *scalar = std::get_if<uint64_t>(&argument))
+    return *scalar & ~0ull >> (64 - parameter.bits);
+  if (auto *buffer = std::get_if<Buffer *>(&argument))
+    return global.addressOf(**buffer);
+  if (auto *within = std::get_if<Within>(&argument))
+    return global.addressOf(*within->buffer) + within->offset;
+  if (std::string why = whyUnusable(**map); !why.empty())
+    return unusable("the tensor map makes no sense: " + why);
+  global.maps.push_back({**map, global.addressOf(*(*map)->buffer)});
+  return (address::firstMap + global.maps.size() - 1) << address::bufferShift;
+}
+
+/// Puts the arguments into a thread's first frame.
 static llvm::Error place(const Program &program,
                          llvm::ArrayRef<Argument> arguments,
-                         std::vector<uint64_t> &frame,
-                         std::vector<Region> &global) {
+                         std::vector<uint64_t> &frame, Global &global) {
   if (arguments.size() != program.arguments.size())
     return unusable(
         llvm::formatv("the kernel takes {0} arguments, {1} are given",
                       program.arguments.size(), arguments.size()));
-  std::map<Buffer *, uint64_t> numbers;
   for (auto [parameter, argument] : llvm::zip(program.arguments, arguments)) {
-    auto [range, bits] = parameter;
-    if (range.count != 1)
+    if (parameter.slots.count != 1)
       return unusable("a kernel takes scalars and pointers only");
-    if (auto *scalar = std::get_if<uint64_t>(&argument)) {
-      frame[range.first] = *scalar & ~0ull >> (64 - bits);
-      continue;
-    }
-    auto *place = std::get_if<Within>(&argument);
-    Buffer *buffer = place ? place->buffer : std::get<Buffer *>(argument);
-    auto [known, isNew] = numbers.try_emplace(buffer, global.size() + 1);
-    if (isNew)
-      global.emplace_back(buffer->bytes.data(), buffer->written.data(),
-                          buffer->bytes.size());
-    frame[range.first] =
-        (known->second << address::bufferShift) + (place ? place->offset : 0);
+    llvm::Expected<uint64_t> bits = place(parameter, argument, global);
+    if (!bits)
+      return bits.takeError();
+    frame[parameter.slots.first] = *bits;
   }
   return llvm::Error::success();
 }
@@ -110,13 +169,15 @@ llvm::Expected<Counters> Emulator::launch(llvm::StringRef name,
   if (llvm::Error error = check(shape, sharedBytes))
     return error;
   std::vector<uint64_t> frame = (*program)->frame;
-  std::vector<Region> global, constants;
+  Global global;
+  std::vector<Region> constants;
   for (Buffer &constant : layout->constants)
     constants.emplace_back(constant.bytes.data(), constant.written.data(),
                            constant.bytes.size());
   if (llvm::Error error = place(**program, arguments, frame, global))
     return error;
-  Machine machine(**program, shape, options, sharedBytes, global, constants);
+  Machine machine(**program, shape, options, sharedBytes, global.regions,
+                  constants, global.maps);
   if (llvm::Error error = machine.run(frame))
     return error;
   return machine.count();

@@ -46,9 +46,21 @@ struct Within {
   uint64_t offset;
 };
 
-/// What a kernel is called with: the bits of a scalar, or a buffer. One that is
-/// given several times is the same memory.
-using Argument = std::variant<uint64_t, Buffer *, Within>;
+/// How a tensor lies in global memory, and which box of it is copied (PTX ISA
+/// 5.5). The innermost dimension comes first.
+struct TensorMap {
+  Buffer *buffer = nullptr;
+  uint64_t offset = 0; // of the first element, in bytes
+  uint32_t elementBytes = 2;
+  std::vector<uint64_t> sizes;   // in elements
+  std::vector<uint64_t> strides; // in bytes, of all dimensions but the first
+  std::vector<uint32_t> box;     // in elements
+  unsigned swizzle = 0;          // 0, 32, 64 or 128 bytes
+};
+
+/// What a kernel is called with: the bits of a scalar, a buffer, or a tensor
+/// map. A buffer that is given several times is the same memory.
+using Argument = std::variant<uint64_t, Buffer *, Within, const TensorMap *>;
 
 struct Dim3 {
   uint32_t x = 1, y = 1, z = 1;

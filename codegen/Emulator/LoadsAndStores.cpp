@@ -17,8 +17,8 @@ constexpr uint32_t mostBytes = 64; // of one load or store
 
 static void count(Thread &thread, const Instruction &at, bool writes,
                   uint64_t pointer, uint32_t bytes) {
-  bool shared =
-      at.immediate == 3 || (at.immediate == 0 && isInSharedWindow(pointer));
+  bool shared = at.immediate == 3 || at.immediate == 7 ||
+                (at.immediate == 0 && isInSharedWindow(pointer));
   thread.machine->traffic.note(thread.warp(), thread.lane(), at, shared, writes,
                                pointer, bytes);
 }
@@ -59,7 +59,7 @@ static const char *inMemory(Type type, Type pointer) {
       !llvm::isPowerOf2_64(size) || size * 8 != bitsOf(type) * slotsOf(type))
     return "an access is of 1, 2, 4, 8, 16, 32 or 64 bytes";
   unsigned space = spaceOf(pointer);
-  if (space != 0 && space != 1 && space != 3 && space != 4)
+  if (space != 0 && space != 1 && space != 3 && space != 4 && space != 7)
     return "the emulator has no memory in this address space";
   return nullptr;
 }
@@ -153,7 +153,7 @@ static llvm::Error decodeAddress(Decoder &decoder, Operation *op) {
   Instruction &instruction = decoder.emit(op, addOffsets);
   instruction.immediate = fixed;
   instruction.details = std::move(details);
-  if (spaceOf(address.getType()) == 3)
+  if (unsigned space = spaceOf(address.getType()); space == 3 || space == 7)
     instruction.width = 32;
   return llvm::Error::success();
 }
@@ -174,11 +174,20 @@ static Step toGeneric(Thread &thread, const Instruction &at) {
   return Step::Next;
 }
 
-static Step toShared(Thread &thread, const Instruction &at) {
+static Step toCluster(Thread &thread, const Instruction &at) {
   if (!isInSharedWindow(thread[at.a]))
     return thread.fail(at, Problem::Address,
                        "the address is not one of shared memory");
   thread[at.result] = thread[at.a] & ~address::sharedWindow;
+  return Step::Next;
+}
+
+static Step toShared(Thread &thread, const Instruction &at) {
+  if (!isInSharedWindow(thread[at.a]) ||
+      thread.machine->ownerOf(thread, 0, thread[at.a]) != thread.cta)
+    return thread.fail(at, Problem::Address,
+                       "the address is not one of the CTA's shared memory");
+  thread[at.result] = address::withinCta(thread[at.a]);
   return Step::Next;
 }
 
@@ -193,13 +202,16 @@ static Step toGlobal(Thread &thread, const Instruction &at) {
 static llvm::Error castSpace(Decoder &decoder, Operation *op) {
   unsigned from = spaceOf(op->getOperand(0).getType());
   unsigned to = spaceOf(op->getResult(0).getType());
-  if (from == 3 && to == 0)
+  if ((from == 3 || from == 7) && to == 0)
     decoder.emit(op, toGeneric);
   else if (from == 0 && to == 3)
     decoder.emit(op, toShared);
   else if (from == 0 && (to == 1 || to == 4))
     decoder.emit(op, toGlobal);
-  else if (from == to || ((from == 1 || from == 4) && to == 0))
+  else if (from == 0 && to == 7)
+    decoder.emit(op, toCluster);
+  else if (from == to || (from == 3 && to == 7) ||
+           ((from == 1 || from == 4) && to == 0))
     decoder.alias(op->getResult(0), decoder.slot(op->getOperand(0)));
   else
     return refuse(op, "the emulator has no such conversion of addresses");

@@ -3,6 +3,8 @@
 //
 #include "codegen/Emulator/Machine.h"
 
+#include "codegen/Emulator/Mbarriers.h"
+
 #include "llvm/Support/FormatVariadic.h"
 
 namespace trowel::emulator {
@@ -94,6 +96,8 @@ void Machine::startCluster(uint32_t number,
   meetings.assign(threads.size() / warpSize, {});
   groupMeetings.assign(llvm::divideCeil(threads.size(), groupSize), {});
   runnable.clear();
+  bulk.clear();
+  completions.clear();
   for (Thread &thread : threads) {
     thread.machine = this;
     thread.number = &thread - threads.data();
@@ -131,6 +135,10 @@ void Machine::runThread(Thread &thread, uint64_t most) {
       ++thread.pc;
       return;
     case Step::Exit:
+      if (!thread.bulk.started.empty() ||
+          thread.bulk.groups.size() > thread.bulk.groupsRead)
+        thread.fail(next, Problem::Race,
+                    "exits before its bulk copies have read shared memory");
       thread.exited = true;
       --alive;
       return;
@@ -142,9 +150,15 @@ void Machine::runThread(Thread &thread, uint64_t most) {
 }
 
 void Machine::runCluster() {
-  // Now short turns, now long ones: both kinds of schedules find things.
-  uint64_t longest = 1ull << random() % 10;
+  // Now short turns, now long ones: both kinds of schedules find things. So do
+  // copies that take short and long.
+  uint64_t longest = 1ull << random() % 10, patience = 1ull << random() % 10;
   while (alive && !failure) {
+    if (!completions.empty() &&
+        (runnable.empty() || random() % patience == 0)) {
+      complete(random() % completions.size());
+      continue;
+    }
     if (runnable.empty())
       return reportDeadlock();
     std::swap(runnable[random() % runnable.size()], runnable.back());
@@ -160,6 +174,57 @@ void Machine::runCluster() {
                   "the cluster still runs after " + llvm::Twine(options.limit) +
                       " instructions");
   }
+  checkThatAllWereAwaited();
+}
+
+//===----------------------------------------------------------------------===//
+// Bulk copies
+//===----------------------------------------------------------------------===//
+
+Party Machine::asyncParty(Thread &thread, const Instruction &at) {
+  uint32_t most = partiesOf(shape) - firstBulk();
+  size_t number = 0;
+  while (number < bulk.size() &&
+         thread.known.seen[firstBulk() + number] < bulk[number].tick)
+    ++number;
+  // Beyond the last one two copies share a party, and are taken for ordered.
+  if (number == most)
+    number = random() % most;
+  if (number == bulk.size())
+    bulk.emplace_back();
+  bulk[number] = {bulk[number].tick + 1, &at, &thread, false};
+  return {uint32_t(firstBulk() + number), bulk[number].tick, thread.known};
+}
+
+void Machine::completeLater(const Completion &completion) {
+  bulk[completion.party - firstBulk()].mustBeAwaited = true;
+  completions.push_back(completion);
+}
+
+void Machine::complete(size_t number) {
+  Completion completion = completions[number];
+  completions.erase(completions.begin() + number);
+  completeTransaction(*completion.barrier, completion.bytes, completion.party,
+                      completion.tick);
+}
+
+bool Machine::isAwaited(const Mbarrier &barrier) const {
+  return llvm::any_of(completions, [&](const Completion &completion) {
+    return completion.barrier == &barrier;
+  });
+}
+
+/// The shared memory of a CTA ends with it: who copies there has to wait.
+void Machine::checkThatAllWereAwaited() {
+  for (auto [number, each] : llvm::enumerate(bulk)) {
+    uint32_t party = firstBulk() + number, tick = each.tick;
+    bool known = llvm::any_of(threads, [&](const Thread &thread) {
+      return thread.known.seen[party] >= tick;
+    });
+    if (each.mustBeAwaited && !known)
+      each.thread->fail(*each.at, Problem::Race,
+                        "nobody waits for the copy before the CTA ends");
+  }
 }
 
 void Machine::reportDeadlock() {
@@ -172,6 +237,12 @@ void Machine::reportDeadlock() {
     text += llvm::formatv("; {0} {1} at {2}, the first is thread {3}",
                           group.size(), group.size() == 1 ? "waits" : "wait",
                           program.code[pc].name(), group.front()->index);
+  for (Cta &cta : ctas)
+    for (auto &[pointer, barrier] : cta.mbarriers)
+      if (!barrier.waiting.empty())
+        text += llvm::formatv("; the mbarrier at byte {0} waits for {1} "
+                              "arrivals and {2} bytes",
+                              pointer, barrier.pending, barrier.bytes);
   if (alive < threads.size())
     text += llvm::formatv("; {0} have exited", threads.size() - alive);
   auto &[pc, group] = *waiting.begin();
@@ -249,17 +320,37 @@ Step Machine::arriveInGroup(Thread &thread, const Instruction &at,
 // Memory
 //===----------------------------------------------------------------------===//
 
+Cta *Machine::ownerOf(Thread &thread, unsigned space, uint64_t pointer) {
+  if (space == 3)
+    return thread.cta;
+  uint64_t rank = (pointer & ~address::sharedWindow) >> address::rankShift;
+  if (rank == 0)
+    return thread.cta;
+  return rank <= ctas.size() ? &ctas[rank - 1] : nullptr;
+}
+
+const Machine::Map *Machine::tensorMap(uint64_t pointer) const {
+  for (const Map &map : maps)
+    if (pointer == (address::firstMap + (&map - maps.data()))
+                       << address::bufferShift)
+      return &map;
+  return nullptr;
+}
+
 std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
                                       unsigned space, uint64_t pointer,
                                       uint32_t bytes) {
-  bool inWindow = space == 0 && isInSharedWindow(pointer);
+  bool isShared =
+      space == 3 || space == 7 || (space == 0 && isInSharedWindow(pointer));
   uint64_t plain = pointer & ~address::sharedWindow;
   Place place;
-  if (space == 3 || inWindow) {
-    place.cta = thread.cta;
-    place.region = thread.cta->shared.get();
+  if (isShared) {
+    place.cta = ownerOf(thread, space, pointer);
+    if (place.cta)
+      place.region = place.cta->shared.get();
     // Wraps around, and is then found to be outside.
-    place.offset = plain - address::firstShared;
+    place.offset =
+        (space == 3 ? plain : address::withinCta(plain)) - address::firstShared;
   } else if (uint64_t buffer = plain >> address::bufferShift;
              buffer >= 1 && buffer <= global.size()) {
     place.region = &global[buffer - 1];
@@ -270,7 +361,7 @@ std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
     place.offset = plain & ((1ull << address::bufferShift) - 1);
     place.constant = true;
   }
-  const char *window = space == 3 || inWindow ? "shared" : "global";
+  const char *window = isShared ? "shared" : "global";
   if (!place.region || !place.region->holds(place.offset, bytes)) {
     thread.fail(at, Problem::Address,
                 llvm::formatv("{0} bytes at {1:x} are outside of {2} memory",

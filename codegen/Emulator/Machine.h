@@ -39,6 +39,18 @@ struct Party {
   const Knowledge &known;
 };
 
+/// A bulk copy out of shared memory: the parties that read and write.
+struct BulkCopy {
+  uint32_t reader, readerTick, writer, writerTick;
+};
+
+/// Those that a thread has started.
+struct BulkCopies {
+  std::vector<BulkCopy> started; // in no group yet
+  std::deque<std::vector<BulkCopy>> groups;
+  size_t groupsRead = 0; // the oldest ones have read their source
+};
+
 struct Thread {
   Machine *machine = nullptr;
   Cta *cta = nullptr;
@@ -51,6 +63,7 @@ struct Thread {
   Knowledge known;
   uint32_t copies = 0;         // by `cp.async`, so far
   std::deque<uint32_t> groups; // the last copy of each, the oldest first
+  BulkCopies bulk;
 
   uint32_t lane() const { return index % warpSize; }
   /// In its cluster, as CTAs have whole warps.
@@ -93,7 +106,11 @@ struct NamedBarrier {
 /// A barrier in shared memory (PTX ISA 9.7.13, `mbarrier`).
 struct Mbarrier {
   uint32_t expected = 0, pending = 0; // arrivals
+  int64_t bytes = 0;                  // that copies have still to bring
   uint64_t phase = 0;
+  uint32_t maker = 0; // thread
+  /// Copies see that it is there (`fence.mbarrier_init`).
+  bool isAnnounced = false;
   Knowledge arrived, completed; // what is known by this phase, by those before
   std::vector<std::pair<Thread *, uint64_t>> waiting; // with the parity
 };
@@ -121,11 +138,15 @@ inline uint32_t partiesOf(const Shape &shape) {
 /// another one, and an access of one is concurrent to those of all others.
 class Machine {
 public:
+  struct Map {
+    TensorMap map;
+    uint64_t buffer; // address
+  };
   Machine(const Program &program, const Shape &shape, const Options &options,
           uint64_t sharedBytes, std::vector<Region> &global,
-          std::vector<Region> &constants)
+          std::vector<Region> &constants, const std::vector<Map> &maps)
       : program(program), shape(shape), options(options), traffic(program),
-        global(global), constants(constants), random(options.seed),
+        global(global), constants(constants), maps(maps), random(options.seed),
         executions(program.code.size(), 0), sharedBytes(sharedBytes) {}
 
   /// `frame`: the first contents of each thread's slots.
@@ -159,6 +180,22 @@ public:
   Step store(Thread &thread, const Instruction &at, unsigned space,
              uint64_t pointer, const void *from, uint32_t bytes,
              const Party &party);
+
+  /// The CTA whose shared memory the pointer is to; null: there is none.
+  Cta *ownerOf(Thread &thread, unsigned space, uint64_t pointer);
+  /// The tensor map at an address; null: there is none.
+  const Map *tensorMap(uint64_t pointer) const;
+
+  /// A new party for an operation of the asynchronous proxy.
+  Party asyncParty(Thread &thread, const Instruction &at);
+  /// What a copy tells an mbarrier, at a time that the seed picks.
+  struct Completion {
+    Mbarrier *barrier;
+    uint64_t bytes;
+    uint32_t party, tick;
+  };
+  void completeLater(const Completion &completion);
+  bool isAwaited(const Mbarrier &barrier) const;
 
   /// Instructions that this cluster has run so far.
   uint64_t time() const { return spent; }
@@ -198,6 +235,11 @@ private:
                                uint32_t bytes);
   bool note(Thread &thread, const Instruction &at, const Place &place,
             uint32_t bytes, Kind kind, const Party &party);
+  uint32_t firstBulk() const {
+    return firstAsync() + (threads.size() + groupSize - 1) / groupSize;
+  }
+  void complete(size_t number);
+  void checkThatAllWereAwaited();
   void reportDeadlock();
   /// The number of a party in the launch.
   uint32_t inLaunch(uint32_t party) const { return firstParty + party; }
@@ -206,6 +248,7 @@ private:
 
   std::vector<Region> &global;
   std::vector<Region> &constants;
+  const std::vector<Map> &maps;
   std::mt19937_64 random;
   std::vector<uint64_t> executions; // of each instruction
   Counters counters;
@@ -213,6 +256,15 @@ private:
   uint64_t spent = 0; // instructions of this cluster
   uint32_t firstParty = 0;
   uint32_t alive = 0;
+  /// A party is used again by those who know that it is done.
+  struct Bulk {
+    uint32_t tick = 0;
+    const Instruction *at = nullptr;
+    Thread *thread = nullptr;
+    bool mustBeAwaited = false;
+  };
+  std::vector<Bulk> bulk;
+  std::vector<Completion> completions; // still to come
   std::vector<Thread *> runnable;
   std::vector<std::vector<Meeting>> meetings; // by warp
   std::vector<Meeting> groupMeetings;         // by warpgroup, of warps

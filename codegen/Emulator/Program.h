@@ -77,6 +77,7 @@ struct Program {
   struct Argument {
     SlotRange slots;
     unsigned bits;
+    bool isMap; // a tensor map
   };
   std::vector<Argument> arguments;
 };
@@ -88,6 +89,17 @@ constexpr uint64_t firstShared = 1024; // below it lies what the system uses
 constexpr uint64_t sharedWindow = 1ull << 60;
 constexpr unsigned bufferShift = 36;        // global memory, by buffer
 constexpr uint64_t firstConstant = 1 << 20; // variables, numbered as buffers
+constexpr uint64_t firstMap = 1 << 21;      // tensor maps, likewise
+// Shared memory of a cluster: the rank of a CTA, from 1 on; 0 is the own one.
+constexpr unsigned rankShift = 24;
+
+/// The offset of an address of shared memory in the CTA that it belongs to.
+inline uint64_t withinCta(uint64_t pointer) {
+  return pointer & ((1ull << rankShift) - 1);
+}
+inline uint64_t inCta(uint32_t rank, uint64_t pointer) {
+  return withinCta(pointer) | uint64_t(rank + 1) << rankShift;
+}
 } // namespace address
 
 /// Of a generic address.

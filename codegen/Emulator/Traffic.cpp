@@ -106,6 +106,12 @@ void Traffic::noteRows(const Instruction &at, llvm::ArrayRef<uint64_t> rows) {
   }
 }
 
+void Traffic::noteBulk(uint64_t address, uint64_t bytes, bool writes) {
+  if (bytes)
+    (writes ? sectorsWritten : sectorsRead) +=
+        (address + bytes - 1) / sectorBytes - address / sectorBytes + 1;
+}
+
 void Traffic::endCluster() {
   for (std::unique_ptr<Log> &log : logs) {
     if (!log)

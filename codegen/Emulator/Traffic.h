@@ -26,6 +26,8 @@ public:
             bool writes, uint64_t address, uint32_t bytes);
   /// A warp accesses rows of 16 bytes of shared memory, eight at a time.
   void noteRows(const Instruction &at, llvm::ArrayRef<uint64_t> rows);
+  /// A bulk copy reads or writes contiguous bytes of global memory.
+  void noteBulk(uint64_t address, uint64_t bytes, bool writes);
   /// No thread of the cluster runs any more.
   void endCluster();
   void addTo(Counters &counters) const;
