@@ -229,6 +229,12 @@ void expectAll(const Program &program, int64_t tokens, double threshold) {
   batch.batch = 2;
   batch.tokens = 9;
   batch.heads = 2;
+  if (llvm::any_of(library.tensors(), [](const library::TensorEntry &entry) {
+        return entry.sharing == library::Sharing::Grouped;
+      }))
+    batch.heads = 2 * (batch.groups = 2);
+  expectForward(library, program, batch, true, threshold);
+  batch.tokens = 0;
   expectForward(library, program, batch, true, threshold);
   Batch packed;
   packed.tokens = 12;
