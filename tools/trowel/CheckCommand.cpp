@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <map>
 
 namespace trowel::tool {
@@ -55,7 +56,11 @@ public:
 private:
   void checkChunks(const Loaded &program, const Trials &trials);
   void checkGradients(const Loaded &program, const Trials &trials);
+  void checkCode(const std::string &form, const Loaded &program,
+                 const library::InProcess &code, const Trials &trials,
+                 double threshold);
   void checkCpu(const Loaded &program, const Trials &trials);
+  void checkEmulated(const Loaded &program, const Trials &trials);
   void checkGradientsOnCpu(const std::string &form, const Loaded &program,
                            const library::InProcess &code, const Trials &trials,
                            double threshold);
@@ -140,6 +145,42 @@ void Check::checkGradients(const Loaded &program, const Trials &trials) {
 
 /// The code in f32, tensors included. A trial that f32 arguments do not
 /// determine well enough is no test.
+void Check::checkCode(const std::string &form, const Loaded &program,
+                      const library::InProcess &code, const Trials &trials,
+                      double threshold) {
+  Verdict verdict = begin(form, program, trials, threshold);
+  for (const Trial &trial : trials.list) {
+    library::CallResults results;
+    if (code.call(trial.batch, trial.arguments, {}, results) != TROWEL_OK)
+      internalError(std::string("a trial cannot run: ") + code.lastError());
+    Comparison comparison = compare(trial, results.values);
+    std::string failure = code.failure();
+    if (!failure.empty())
+      comparison = {std::numeric_limits<double>::infinity(), "", failure};
+    bool isTest = comparison.ratio <= verdict.threshold || !failure.empty() ||
+                  sensitivity(program.program, trial) < thresholds::lastBit;
+    if (isTest)
+      verdict.add(trial, comparison);
+    else
+      ++verdict.skipped;
+    if (!failure.empty())
+      break; // no later call runs
+  }
+  verdicts.push_back(std::move(verdict));
+}
+
+/// Kernels of a GPU, run by the emulator.
+void Check::checkEmulated(const Loaded &declared, const Trials &trials) {
+  Loaded program = declared;
+  program.program = inF32(declared.program);
+  Diagnostic why;
+  if (auto code = compiler.compileEmulated(program, why))
+    return checkCode("kernels in f32, emulated", program, *code, trials,
+                     allowedInKernels(program.program));
+  why.severity = Diagnostic::Severity::Warning;
+  std::cerr << render(why, program.source);
+}
+
 void Check::checkCpu(const Loaded &declared, const Trials &trials) {
   Loaded program = declared;
   program.program = inF32(declared.program);
@@ -153,21 +194,8 @@ void Check::checkCpu(const Loaded &declared, const Trials &trials) {
     std::cerr << render(why, program.source);
     return;
   }
-  Verdict verdict =
-      begin("CPU code in f32", program, trials, allowedOnCpu(program.program));
-  for (const Trial &trial : trials.list) {
-    library::CallResults results;
-    if (code->call(trial.batch, trial.arguments, {}, results) != TROWEL_OK)
-      internalError(std::string("a trial cannot run: ") + code->lastError());
-    Comparison comparison = compare(trial, results.values);
-    bool isTest = comparison.ratio <= verdict.threshold ||
-                  sensitivity(program.program, trial) < thresholds::lastBit;
-    if (isTest)
-      verdict.add(trial, comparison);
-    else
-      ++verdict.skipped;
-  }
-  verdicts.push_back(std::move(verdict));
+  checkCode("CPU code in f32", program, *code, trials,
+            allowedOnCpu(program.program));
   if (!code->gradientTables())
     return;
   checkGradientsOnCpu("CPU gradients in f32", program, *code, trials,
@@ -270,6 +298,8 @@ bool Check::run() {
   checkChunks(small, trials);
   checkGradients(small, trials);
   checkCpu(small, trials);
+  if (arguments.target == emulatedTarget)
+    checkEmulated(small, trials);
   if (reduced)
     checkTrueSizes();
   std::cout.flush();
@@ -282,6 +312,8 @@ bool Check::run() {
 } // namespace
 
 int runCheck(const CheckArguments &arguments) {
+  if (std::string reason = refuseTarget(arguments.target); !reason.empty())
+    return fail(reason);
   Timings timings;
   std::vector<Loaded> programs = loadAll(arguments.program, timings);
   bool holds = !programs.empty();

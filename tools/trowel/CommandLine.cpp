@@ -150,6 +150,9 @@ void addCheck(CLI::App &root, Command &command) {
       ->type_name("N");
   app->add_flag("--full-size", arguments->fullSize,
                 "Try these sizes only, however long it takes");
+  app->add_option("--target", arguments->target,
+                  "sm_90a-emulated: kernels of a GPU as well")
+      ->type_name("NAME");
   app->add_flag("--timing", arguments->timing, "Print the time of each phase");
 }
 

@@ -17,6 +17,7 @@ struct CheckArguments {
   ProgramRequest program;
   uint64_t seed = 0;
   bool fullSize = false;
+  std::string target = "cpu";
   bool timing = false;
 };
 int runCheck(const CheckArguments &arguments);
@@ -60,6 +61,12 @@ struct ExplainArguments {
   ProgramRequest program;
 };
 int runExplain(const ExplainArguments &arguments);
+
+/// Kernels of a GPU, run by the emulator.
+extern const std::string emulatedTarget;
+
+/// Why nothing runs on a target here; empty if something does.
+std::string refuseTarget(const std::string &target);
 
 int runList();
 int runShow(const std::string &name);

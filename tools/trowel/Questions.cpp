@@ -33,12 +33,21 @@ const Expr *find(const Program &program, const std::vector<Expr::Kind> &kinds) {
   return nullptr;
 }
 
-double allowedOnCpu(const Program &program) {
+/// `inF32`, unless the program itself rounds to something narrower.
+static double allowed(const Program &program, double inF32) {
   bool rounds = has(program, {Expr::Kind::Cast});
   for (const auto *list : {&program.outputs, &program.states})
     for (const Declaration &stored : *list)
       rounds |= stored.dtype != DType::F32 && stored.dtype != DType::I32;
-  return rounds ? thresholds::cpuWithCasts : thresholds::cpu;
+  return rounds ? thresholds::withCasts : inF32;
+}
+
+double allowedOnCpu(const Program &program) {
+  return allowed(program, thresholds::cpu);
+}
+
+double allowedInKernels(const Program &program) {
+  return allowed(program, thresholds::kernels);
 }
 
 std::string describeSizes(const Program &program) {

@@ -21,6 +21,8 @@ inline bool has(const Program &program, const std::vector<Expr::Kind> &kinds) {
 
 /// The error ratio that the program's CPU code may have.
 double allowedOnCpu(const Program &program);
+/// The same for kernels of a GPU.
+double allowedInKernels(const Program &program);
 
 /// "K = 64, V = 128": every size and dim.
 std::string describeSizes(const Program &program);
