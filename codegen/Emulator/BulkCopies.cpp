@@ -103,7 +103,14 @@ static std::optional<Transfer> box(Thread &thread, const Instruction &at) {
     origin.push_back(int32_t(thread[slot]));
   Transfer transfer;
   transfer.swizzle = map.swizzle;
+  if (origin[0] * int64_t(map.elementBytes) % int64_t(chunkBytes)) {
+    thread.fail(at, Problem::Address,
+                "the rows of a box start at a multiple of 16 bytes");
+    return std::nullopt;
+  }
   uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes;
+  // A row of a swizzled box takes up a row of the pattern.
+  uint64_t pitch = map.swizzle ? map.swizzle : rowBytes;
   std::vector<int64_t> outer(rank - 1);
   uint64_t rows = 1;
   for (size_t i = 1; i < rank; ++i)
@@ -115,7 +122,7 @@ static std::optional<Transfer> box(Thread &thread, const Instruction &at) {
       rest /= map.box[i];
     }
     transfer.rows.push_back(
-        rowOf(map, found->buffer, origin[0], outer, row * rowBytes));
+        rowOf(map, found->buffer, origin[0], outer, row * pitch));
   }
   transfer.bytes = rows * rowBytes;
   return transfer;

@@ -135,7 +135,8 @@ protected:
 
   /// Where an element of the box lies in shared memory, by the figures.
   unsigned offset(unsigned row, unsigned column) const {
-    unsigned linear = (row * map.box[0] + column) * 2;
+    unsigned pitch = map.swizzle ? map.swizzle : map.box[0] * 2;
+    unsigned linear = row * pitch + column * 2;
     if (!map.swizzle)
       return linear;
     unsigned chunk = linear / 16, line = linear / 128;
@@ -200,7 +201,7 @@ TEST_F(BulkTest, LoadsBoxes) {
       load.before = moveAll("w", false, "%in") + proxyFence + "\n";
     build(load.text());
     for (auto [x, y] :
-         {std::pair{0, 0}, {8, 10}, {7, 100}, {-3, -5}, {190, 3}}) {
+         {std::pair{0, 0}, {8, 10}, {16, 100}, {-8, -5}, {192, 3}}) {
       Buffer data(tensor), in(std::vector<uint8_t>(16384, 0)), out(16384);
       Outcome outcome = launch(data, in, out, x, y);
       ASSERT_FALSE(outcome.problem) << outcome.text;
@@ -208,9 +209,26 @@ TEST_F(BulkTest, LoadsBoxes) {
     }
     assembles();
   }
-  // Rows may be shorter than the pattern.
-  describe(128, 64);
-  loads(Load());
+}
+
+TEST_F(BulkTest, LoadsRowsShorterThanThePattern) {
+  for (auto [swizzle, rowBytes] :
+       {std::pair{128u, 64u}, {128u, 32u}, {64u, 16u}, {0u, 16u}}) {
+    describe(swizzle, rowBytes);
+    map.box[1] = 128;
+    Load load;
+    load.before = moveAll("w", false, "%in") + proxyFence + "\n";
+    load.bytes = std::to_string(boxBytes());
+    build(load.text());
+    Buffer data(tensor), in(std::vector<uint8_t>(16384, 0)), out(16384);
+    Outcome outcome = launch(data, in, out, 8, 10);
+    ASSERT_FALSE(outcome.problem) << outcome.text;
+    EXPECT_EQ(out.as<uint16_t>(), loaded(8, 10)) << swizzle << " " << rowBytes;
+  }
+  // Nor may rows start anywhere.
+  build(Load().text());
+  Buffer data(tensor), in(16384), out(16384);
+  EXPECT_EQ(launch(data, in, out, 9, 0).problem, Problem::Address);
 }
 
 TEST_F(BulkTest, LoadsBytes) {
@@ -238,7 +256,7 @@ TEST_F(BulkTest, StoresBoxes) {
   for (unsigned swizzle : {0u, 64u, 128u}) {
     describe(swizzle);
     build(Store().text());
-    for (auto [x, y] : {std::pair{8, 10}, {190, 100}, {-3, -5}}) {
+    for (auto [x, y] : {std::pair{8, 10}, {192, 100}, {-8, -5}}) {
       std::vector<uint16_t> values(16384 / 2);
       for (unsigned i = 0; i < values.size(); ++i)
         values[i] = 7 * i;
