@@ -142,8 +142,9 @@ void Launcher::run(void *const *data, const int64_t *strides, void *carry,
     return buffer.get();
   };
   std::vector<emulator::Argument> arguments{
-      uint64_t(1), static_cast<uint64_t>(tokens), uint64_t(0), uint64_t(0),
-      uint64_t(0)};
+      uint64_t(1), static_cast<uint64_t>(tokens),
+      uint64_t(0), uint64_t(0),
+      uint64_t(0), uint64_t(0)};
   int64_t carryBytes = info.interface.carryBytes;
   for (bool isResult : {false, true}) {
     arguments.push_back(view(carryBytes > 0 ? carry : nullptr, carryBytes,

@@ -41,16 +41,16 @@ Value KernelEmitter::number32(Value array, Value place) {
   return code.op<arith::ExtSIOp>(code.indexType, bits);
 }
 
-/// Where a sequence's states and carry lie.
-Value KernelEmitter::rowOf(Value rows, Value sequence) {
-  auto named = scf::IfOp::create(code.builder, code.location, code.indexType,
-                                 notNull(rows), /*withElseRegion=*/true);
+/// The same, or another value if there is no array.
+Value KernelEmitter::numberOr(Value array, Value place, Value other) {
+  auto given = scf::IfOp::create(code.builder, code.location, code.indexType,
+                                 notNull(array), /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(code.builder);
-  code.builder.setInsertionPointToStart(named.thenBlock());
-  scf::YieldOp::create(code.builder, code.location, number32(rows, sequence));
-  code.builder.setInsertionPointToStart(named.elseBlock());
-  scf::YieldOp::create(code.builder, code.location, sequence);
-  return named.getResult(0);
+  code.builder.setInsertionPointToStart(given.thenBlock());
+  scf::YieldOp::create(code.builder, code.location, number32(array, place));
+  code.builder.setInsertionPointToStart(given.elseBlock());
+  scf::YieldOp::create(code.builder, code.location, other);
+  return given.getResult(0);
 }
 
 /// Whether there is an address, and a row to which it leads.
@@ -62,7 +62,7 @@ Value KernelEmitter::isGiven(Value address, Value row) {
 
 void KernelEmitter::makeEntry() {
   Type p = code.pointerType, i = code.indexType;
-  SmallVector<Type> types{i, i, p, p, p, p, i, i, p, i, i, p};
+  SmallVector<Type> types{i, i, p, p, p, p, p, i, i, p, i, i, p};
   for (const Argument &argument : arguments) {
     types.append({p, i, i, i});
     types.append(argument.strideCount(), i);
@@ -76,7 +76,7 @@ void KernelEmitter::makeEntry() {
   size_t next = 0;
   auto parameter = [&] { return body->getArgument(next++); };
   Value heads = parameter(), tokens = parameter(), boundaries = parameter();
-  Value rowsIn = parameter(), rowsOut = parameter();
+  Value rowsIn = parameter(), rowsOut = parameter(), accepted = parameter();
   Value number = code.op<NVVM::BlockIdXOp>(code.builder.getI32Type());
   blockNumber = code.op<arith::ExtUIOp>(i, number);
   Value sequence = divide(blockNumber, heads);
@@ -98,8 +98,9 @@ void KernelEmitter::makeEntry() {
         ValueRange{first, code.sub(end, first), code.index(0)});
   }
   Value first = variable.getResult(0), row = variable.getResult(2);
-  length = variable.getResult(1);
-  Value from = rowOf(rowsIn, sequence), to = rowOf(rowsOut, sequence);
+  length = numberOr(accepted, sequence, variable.getResult(1));
+  Value from = numberOr(rowsIn, sequence, sequence);
+  Value to = numberOr(rowsOut, sequence, sequence);
   for (auto [carried, at] : {std::pair(&carriedIn, from), {&carriedOut, to}}) {
     Value address = parameter(), rowStride = parameter();
     Value offset = code.add(code.mul(at, rowStride),

@@ -30,7 +30,7 @@ private:
   Value offsetBy(Value address, Value bytes);
   Value divide(Value a, Value b);
   Value number32(Value array, Value place);
-  Value rowOf(Value rows, Value sequence);
+  Value numberOr(Value array, Value place, Value other);
   Value isGiven(Value address, Value row);
   Value orNull(Value condition, Value address);
 

@@ -12,6 +12,8 @@
 //   rows_in, rows_out         null: a sequence's number; or int32 [N], of the
 //                             states and carries: with which row it begins, and
 //                             which one gets what it leaves; below 0: none
+//   accepted                  null: all; or int32 [N]: how many of its tokens a
+//                             sequence takes
 //   carry_in, carry_out       null, or bytes; each with two strides in bytes,
 //                             from row to row and from head to head
 //   workspace                 null, or workspaceBytes for each block

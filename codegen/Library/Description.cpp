@@ -114,11 +114,8 @@ std::string makeDescription(const Program &program, const Tables &tables,
   llvm::json::Object sizes;
   for (const auto &[name, value] : program.sizes)
     sizes[name] = value;
-  llvm::json::Array tensors, targets, functions{"forward", "step"};
-  if (!tables.machines().empty()) {
-    functions.push_back("verify");
-    functions.push_back("commit");
-  }
+  llvm::json::Array tensors, targets,
+      functions{"forward", "step", "verify", "commit"};
   if (tables.hasBackward())
     functions.push_back("backward");
   for (const TensorEntry &entry : tables.tensors())

@@ -47,7 +47,7 @@ bool isState(Role role) {
 }
 
 int64_t Parameters::mostValues() const {
-  int64_t most = 12;
+  int64_t most = 13;
   for (int64_t i = 0; i < phase.argumentCount; ++i)
     most += 5 + program.tensors[phase.arguments[i].tensor].rank;
   return most;
@@ -59,6 +59,7 @@ void Parameters::fill(char *workspace) {
   add(call.cuSeqlens().data);
   add(call.stateIn().data);
   add(call.stateOut().data);
+  add(call.accepted().data);
   addCarry(call.carryIn());
   addCarry(call.carryOut());
   add(workspace);

@@ -46,6 +46,7 @@ public:
   const View &cuSeqlens() const { return extra(CuSeqlens); }
   const View &stateIn() const { return extra(StateIn); }
   const View &stateOut() const { return extra(StateOut); }
+  const View &accepted() const { return extra(Accepted); }
 
   /// The tokens of a sequence, counted through all rows: [begin, end).
   int64_t begin(int64_t sequence) const;
@@ -127,6 +128,7 @@ private:
   int32_t checkPlace(const View &view, const DLDevice &device);
   int32_t checkDeviceFunction() const;
   int32_t checkDeviceStates() const;
+  int32_t checkDeviceTokens() const;
   int32_t checkDevice() const;
   int32_t checkCarryAlignment() const;
   int64_t slot(Extra which, int64_t sequence) const {

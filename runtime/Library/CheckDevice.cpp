@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Where a call's tensors are, and what is asked of one on a device. The values
-// of cu_seqlens, state_in and state_out are there, and not looked at.
+// of cu_seqlens, state_in, state_out and accepted are there, and not looked at.
 #include "runtime/Library/Check.h"
 
 #include "runtime/Library/Message.h"
@@ -67,10 +67,6 @@ int32_t Call::checkDeviceFunction() const {
   auto refuse = [](const char *what) {
     return fail(TROWEL_ERROR_DEVICE, "%s: not on a CUDA device", what);
   };
-  if (called == Function::Verify)
-    return refuse("verify");
-  if (called == Function::Commit)
-    return refuse("commit");
   if (extra(Boundaries).given || extra(CarryAt).given)
     return refuse("boundaries");
   for (int64_t i = 0; i < program.tensorCount; ++i)
@@ -100,6 +96,21 @@ int32_t Call::checkDeviceStates() const {
   return TROWEL_OK;
 }
 
+/// As far as shapes tell.
+int32_t Call::checkDeviceTokens() const {
+  int64_t tokens = sizes[B] * sizes[T];
+  bool isStep = called == Function::Step;
+  int64_t most = sizes[N] * (isStep ? 1 : TROWEL_DRAFT_TOKENS);
+  if (tokens <= most && (!isStep || tokens == most))
+    return TROWEL_OK;
+  return fail(TROWEL_ERROR_TOKENS,
+              "%s takes %s of each sequence, but there are %lld tokens for "
+              "%lld sequences",
+              isStep ? "step" : "a draft",
+              isStep ? "one token" : "at most 16 tokens", Long(tokens),
+              Long(sizes[N]));
+}
+
 int32_t Call::checkDevice() const {
   if (!isOnDevice())
     return TROWEL_OK;
@@ -113,12 +124,8 @@ int32_t Call::checkDevice() const {
                 Long(sizes[N] * sizes[H]));
   if (!isDecode())
     return TROWEL_OK;
-  int64_t tokens = sizes[B] * sizes[T];
-  if (tokens != sizes[N])
-    return fail(TROWEL_ERROR_TOKENS,
-                "step takes one token of each sequence, but there are %lld "
-                "tokens for %lld sequences",
-                Long(tokens), Long(sizes[N]));
+  if (int32_t status = checkDeviceTokens())
+    return status;
   if (int32_t status = checkSlotsOf(StateIn, SlotsIn))
     return status;
   return checkSlotsOf(StateOut, SlotsOut);

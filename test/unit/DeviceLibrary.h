@@ -42,6 +42,7 @@ public:
     file.find(forward, program.name + "_forward");
     file.find(step, program.name + "_step");
     file.find(verify, program.name + "_verify");
+    file.find(commit, program.name + "_commit");
     file.find(workspaceSize, program.name + "_workspace_size");
     file.find(lastError, program.name + "_last_error");
     file.find(describe, program.name + "_describe");
@@ -70,7 +71,8 @@ public:
   std::string refusal;
   library::Built built;
   std::optional<EmulatedDevice> device;
-  Function *forward = nullptr, *step = nullptr, *verify = nullptr;
+  Function *forward = nullptr, *step = nullptr, *verify = nullptr,
+           *commit = nullptr;
   int32_t (*workspaceSize)(const trowel_call *, size_t *) = nullptr;
   const char *(*lastError)() = nullptr;
   const char *(*describe)() = nullptr;

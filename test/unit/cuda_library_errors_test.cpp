@@ -37,7 +37,11 @@ const char *const large = R"(attention large(K = 256, V = 256) {
 
 class CudaCalls : public testing::Test {
 protected:
-  void make(const char *text, std::vector<library::Machine> machines = {}) {
+  void make(const char *text, std::vector<library::Machine> machines) {
+    make(text, 3, std::move(machines));
+  }
+  void make(const char *text, int64_t tokens = 3,
+            std::vector<library::Machine> machines = {}) {
     Program program = checkedProgram(text);
     made.emplace(program, 4, std::move(machines));
     ASSERT_EQ(made->refusal, "");
@@ -49,7 +53,7 @@ protected:
     };
     Batch batch;
     batch.batch = 2;
-    batch.tokens = 3;
+    batch.tokens = tokens;
     batch.heads = 2;
     InputOptions options;
     options.initialStates = true;
@@ -241,7 +245,7 @@ TEST_F(CudaCalls, RunWhereTheTensorsAre) {
 
 //===--- What only the CPU does -------------------------------------------===//
 
-TEST_F(CudaCalls, HaveForwardAndStepAlone) {
+TEST_F(CudaCalls, LeaveSomeThingsToTheCpu) {
   make(small, {library::Machine::Avx2});
   call->raw.segments = 2;
   expect(TROWEL_ERROR_DEVICE, "segments: not on a CUDA device");
@@ -250,11 +254,6 @@ TEST_F(CudaCalls, HaveForwardAndStepAlone) {
   expect(TROWEL_ERROR_DEVICE, "TROWEL_STATE_V_FIRST: not on a CUDA device");
   call->raw.flags = 0;
   expectRuns();
-  for (Role role : {Role::FinalState})
-    for (const char *name : {"S", "Z"})
-      call->pointers[place(role, name)] = nullptr;
-  call->raw.carry_out = nullptr;
-  expect(TROWEL_ERROR_DEVICE, "verify: not on a CUDA device", made->verify);
 }
 
 TEST_F(CudaCalls, TakeDenseStates) {
@@ -286,6 +285,17 @@ TEST_F(CudaCalls, AlignCarries) {
   call->raw.carry_out = &carry;
   expect(TROWEL_ERROR_ALIGNMENT, "`carry_out` begins at an address, or has "
                                  "strides, that are no multiples of 8");
+}
+
+TEST_F(CudaCalls, VerifyShortDrafts) {
+  make(small, 17);
+  for (const char *name : {"S", "Z"})
+    call->pointers[place(Role::FinalState, name)] = nullptr;
+  call->raw.carry_out = nullptr;
+  expect(TROWEL_ERROR_TOKENS,
+         "a draft takes at most 16 tokens of each sequence, but there are 34 "
+         "tokens for 2 sequences",
+         made->verify);
 }
 
 TEST_F(CudaCalls, StepOneToken) {

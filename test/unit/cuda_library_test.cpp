@@ -9,6 +9,7 @@
 #include "frontend/Reference/Types.h"
 #include "runtime/Host/Array.h"
 #include "test/unit/DeviceLibrary.h"
+#include "test/unit/SameBits.h"
 
 #include <gtest/gtest.h>
 
@@ -99,7 +100,8 @@ struct Pool {
   const DLTensor *there;
 };
 
-/// Steps from nothing through slots, in place where that is allowed.
+/// Steps from nothing through slots, in place where that is allowed; then the
+/// same tokens as drafts, to the bit.
 class Steps {
 public:
   Steps(DeviceLibrary &library, const Program &program)
@@ -117,11 +119,15 @@ public:
     library::PreparedCall prepared(*library.built.tables, batch, arguments, {});
     DeviceCall call(library, prepared.raw(), gap);
     makePools(call);
-    for (int64_t t = 0; t < batch.tokens; ++t)
+    for (int64_t t = 0; t < batch.tokens; ++t) {
       ASSERT_NO_FATAL_FAILURE(step(call, t));
-    call.takeBack();
+      call.takeBack();
+      history.push_back(rowsOf(side(t), rowsAfter(t)));
+    }
     library::CallResults results;
     prepared.unpack(results);
+    TensorMap outputs = results.values;
+    ASSERT_NO_FATAL_FAILURE(expectDrafts(outputs));
     addStates(results.values);
     expectMeaning(program, batch, arguments, results.values, "steps",
                   threshold);
@@ -150,8 +156,80 @@ private:
     return {1, 3, 0};
   }
 
+  /// Which pools have what token t leaves.
+  size_t side(int64_t t) const { return inPlace ? 0 : size_t(t & 1); }
+
+  /// The content of some rows of all pools.
+  std::vector<std::vector<std::string>>
+  rowsOf(size_t side, const std::vector<int32_t> &rows) const {
+    std::vector<std::vector<std::string>> content(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      for (const Pool &pool : pools[side])
+        content[i].push_back(pool.row(rows[i]));
+      content[i].push_back(carries[side].row(rows[i]));
+    }
+    return content;
+  }
+
+  void expectDrafts(const TensorMap &stepped) {
+    library::PreparedCall prepared(*library.built.tables, batch, arguments, {});
+    DeviceCall call(library, prepared.raw(), 0);
+    pools[0].clear();
+    pools[1].clear();
+    carries.clear();
+    makePools(call);
+    Rows nothing(call, {-1, -1, -1}), places(call, {4, 0, 2}),
+        accepted(call, {4, 1, 2}), none(call, {0, 0, 0});
+    call.raw.carry_out = nullptr;
+    for (size_t i = 0; i < call.pointers.size(); ++i)
+      if (library.tensors()[i].role == Role::FinalState)
+        call.pointers[i] = nullptr;
+    call.raw.state_in = nothing.get();
+    ASSERT_EQ(call.run(library.verify, TROWEL_VERIFY), TROWEL_OK)
+        << library.lastError();
+    call.takeBack();
+    library::CallResults verified;
+    prepared.unpack(verified);
+    for (const library::TensorEntry &entry : library.tensors())
+      if (entry.role == Role::Output)
+        EXPECT_TRUE(
+            sameBits(verified.values.at(entry.name), stepped.at(entry.name)))
+            << program.name << ", verify: " << entry.name;
+
+    size_t next = 0;
+    for (size_t i = 0; i < call.pointers.size(); ++i)
+      if (library.tensors()[i].role == Role::FinalState)
+        call.pointers[i] = pools[0][next++].there;
+    call.raw.carry_out = carries[0].there;
+    call.raw.state_out = places.get();
+    call.raw.accepted = accepted.get();
+    ASSERT_EQ(call.run(library.commit, TROWEL_COMMIT), TROWEL_OK)
+        << library.lastError();
+    ASSERT_EQ(library.device->failure, "");
+    call.takeBack();
+    auto committed = rowsOf(0, {4, 0, 2});
+    const size_t last[] = {3, 0, 1}; // the accepted tokens' last
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_TRUE(committed[i] == history[last[i]][i])
+          << program.name << ", commit: sequence " << i;
+    if (!inPlace)
+      return;
+    // Nobody takes anything.
+    next = 0;
+    for (size_t i = 0; i < call.pointers.size(); ++i)
+      if (library.tensors()[i].role == Role::InitialState)
+        call.pointers[i] = pools[0][next++].there;
+    call.raw.carry_in = carries[0].there;
+    call.raw.state_in = places.get();
+    call.raw.accepted = none.get();
+    ASSERT_EQ(call.run(library.commit, TROWEL_COMMIT), TROWEL_OK)
+        << library.lastError();
+    ASSERT_EQ(library.device->failure, "");
+    call.takeBack();
+    EXPECT_TRUE(committed == rowsOf(0, {4, 0, 2})) << program.name;
+  }
+
   void step(DeviceCall &call, int64_t t) {
-    auto side = [&](int64_t after) { return inPlace ? 0 : size_t(after & 1); };
     trowel_call now = call.raw;
     std::vector<const DLTensor *> pointers = call.pointers;
     std::deque<std::pair<DLTensor, std::vector<int64_t>>> cuts;
@@ -193,15 +271,15 @@ private:
   }
 
   void addStates(TensorMap &results) {
-    size_t last = inPlace ? 0 : size_t((batch.tokens - 1) & 1), next = 0;
+    size_t next = 0;
     for (const library::TensorEntry &entry : library.tensors()) {
       if (entry.role != Role::FinalState)
         continue;
-      const Pool &pool = pools[last][next++];
+      std::vector<int64_t> shape = pools[0][next].shape;
       std::string bytes;
-      for (int32_t row : rowsAfter(batch.tokens - 1))
-        bytes += pool.row(row);
-      std::vector<int64_t> shape = pool.shape;
+      for (const auto &sequence : history.back())
+        bytes += sequence[next];
+      ++next;
       shape[0] = batch.batch;
       results[entry.name] = host::unpack(bytes.data(), shape, entry.dtype);
     }
@@ -213,6 +291,7 @@ private:
   Batch batch;
   TensorMap arguments;
   bool inPlace = true;
+  std::vector<std::vector<std::vector<std::string>>> history;
   std::deque<Pool> pools[2], carries;
 };
 

@@ -14,6 +14,7 @@
 #include "frontend/Reference/Types.h"
 #include "test/unit/Derived.h"
 #include "test/unit/LoadedFile.h"
+#include "test/unit/SameBits.h"
 
 #include <gtest/gtest.h>
 
@@ -75,12 +76,6 @@ public:
   explicit OnlyCode(const char *name) { setenv("TROWEL_CPU", name, 1); }
   ~OnlyCode() { unsetenv("TROWEL_CPU"); }
 };
-
-bool sameBits(const Tensor &a, const Tensor &b) {
-  size_t bytes = a.data.size() * sizeof(double);
-  return a.shape == b.shape &&
-         (bytes == 0 || std::memcmp(a.data.data(), b.data.data(), bytes) == 0);
-}
 
 void expectSame(const TensorMap &a, const TensorMap &b, const char *why) {
   for (const auto &[name, tensor] : a)

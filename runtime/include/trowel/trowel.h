@@ -43,16 +43,16 @@
  * The last three take states and carries from pools of slots, [slots, H,
  * sizes...], and need no place for each sequence in order: see state_in.
  *
- * On a CUDA device. A library built with `--target sm_90a` has forward and step
- * for tensors on a device (kDLCUDA); with `--target cpu,sm_90a` it has the
- * functions of the CPU as well, and where the tensors are decides. All of a call
- * are in one place, cu_seqlens, state_in and state_out too. A call starts one
+ * On a CUDA device. A library built with `--target sm_90a` has all functions but
+ * backward for tensors on a device (kDLCUDA); with `--target cpu,sm_90a` it has
+ * code for the CPU as well, and where the tensors are decides. All of a call are
+ * in one place, those of numbers such as cu_seqlens too. A call starts one
  * kernel on `stream` and returns: it allocates nothing on the device, waits for
  * nothing and can be recorded into a CUDA graph. The first one on a device
  * loads the driver and the kernels. What differs from a CPU:
  *
- * - The values of cu_seqlens, state_in and state_out are not checked: ones that
- *   trowel_call forbids read and write whatever memory they lead to.
+ * - The values of cu_seqlens, state_in, state_out and accepted are not checked:
+ *   ones that trowel_call forbids read and write whatever memory they lead to.
  * - `workspace` is memory of the device, and needed if NAME_workspace_size is
  *   not zero. Calls that may run at the same time need one each.
  * - A state lies densely along its declared axes. Only a state that each head
