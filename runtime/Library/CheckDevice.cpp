@@ -47,9 +47,9 @@ int32_t Call::checkPlace(const View &view, const DLDevice &device) {
                 view.label, kDLCUDA);
   if (!onCpu && !(device.device_type == kDLCUDA && program.device))
     return fail(TROWEL_ERROR_DEVICE,
-                "%s is on a device of type %d; this library takes memory of "
-                "%s",
+                "%s is on a device of type %d; %s takes memory of %s",
                 view.label, static_cast<int>(device.device_type),
+                called == Function::Backward ? "backward" : "this library",
                 program.device ? "CUDA devices (2) or the CPU (1)"
                                : "the CPU (1)");
   if (!placeFrom) {

@@ -144,6 +144,14 @@ TEST_F(CudaCalls, FallBackToPtx) {
   EXPECT_EQ(fakeDriver().loaded, std::vector<std::string>{"ptx"});
 }
 
+TEST_F(CudaCalls, TakePtxIfAskedTo) {
+  make(small);
+  setenv("TROWEL_CUDA_CODE", "ptx", 1);
+  expectRuns();
+  unsetenv("TROWEL_CUDA_CODE");
+  EXPECT_EQ(fakeDriver().loaded, std::vector<std::string>{"ptx"});
+}
+
 TEST_F(CudaCalls, NeedADriver) {
   make(small);
   setenv("TROWEL_CUDA_DRIVER", "/nowhere/libcuda.so", 1);
