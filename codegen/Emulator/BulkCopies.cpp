@@ -108,6 +108,12 @@ static std::optional<Transfer> box(Thread &thread, const Instruction &at) {
                 "the rows of a box start at a multiple of 16 bytes");
     return std::nullopt;
   }
+  bool isBefore = llvm::any_of(origin, [](int64_t at) { return at < 0; });
+  if (isBefore && !copy.toShared()) {
+    thread.fail(at, Problem::Address,
+                "a box that is stored starts before the tensor");
+    return std::nullopt;
+  }
   uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes;
   // A row of a swizzled box takes up a row of the pattern.
   uint64_t pitch = map.swizzle ? map.swizzle : rowBytes;

@@ -298,6 +298,25 @@ llvm::Error Decoder::expand(LLVM::CallOp call, LLVM::LLVMFuncOp function,
   return llvm::Error::success();
 }
 
+static void readSizes(LLVM::LLVMFuncOp kernel, llvm::StringRef name,
+                      std::array<uint32_t, 3> &to) {
+  auto sizes = kernel->getAttrOfType<DenseI32ArrayAttr>(name);
+  if (!sizes)
+    return;
+  to = {1, 1, 1};
+  for (size_t i = 0; i < 3 && i < size_t(sizes.size()); ++i)
+    to[i] = sizes[i];
+}
+
+static void readLaunch(LLVM::LLVMFuncOp kernel, Program &program) {
+  readSizes(kernel, NVVM::NVVMDialect::getReqntidAttrName(), program.block);
+  readSizes(kernel, NVVM::NVVMDialect::getClusterDimAttrName(),
+            program.cluster);
+  if (auto most = kernel->getAttrOfType<IntegerAttr>(
+          NVVM::NVVMDialect::getMaxnregAttrName()))
+    program.maxRegisters = most.getInt();
+}
+
 llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
   if (llvm::Error error = number(kernel))
     return error;
@@ -305,6 +324,7 @@ llvm::Expected<Program> Decoder::decode(LLVM::LLVMFuncOp kernel) {
     program.arguments.push_back(
         {range(argument), bitsOf(argument.getType()),
          kernel.getArgAttr(argument.getArgNumber(), "llvm.byval") != nullptr});
+  readLaunch(kernel, program);
   if (llvm::Error error = decodeBody(kernel))
     return error;
   for (auto &fix : fixes)
@@ -319,6 +339,7 @@ const Table &operations() {
     addAsyncCopies(table);
     addBarriers(table);
     addBulkCopies(table);
+    addClusters(table);
     addControlFlow(table);
     addFences(table);
     addFloats(table);
@@ -327,6 +348,7 @@ const Table &operations() {
     addLoadsAndStores(table);
     addMatrices(table);
     addMbarriers(table);
+    addRegisterCounts(table);
     addSpecialRegisters(table);
     addWarpOperations(table);
     addWgmma(table);

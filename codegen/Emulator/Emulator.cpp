@@ -136,7 +136,15 @@ static llvm::Error place(const Program &program,
 }
 
 /// The limits of compute capability 9.0.
-static llvm::Error check(const Shape &shape, uint64_t sharedBytes) {
+static llvm::Error check(const Program &program, const Shape &shape,
+                         uint64_t sharedBytes) {
+  auto differs = [](const std::array<uint32_t, 3> &said, const Dim3 &size) {
+    return said[0] && said != std::array<uint32_t, 3>{size.x, size.y, size.z};
+  };
+  if (differs(program.block, shape.block))
+    return unusable("the kernel says that its CTAs have another shape");
+  if (differs(program.cluster, shape.cluster))
+    return unusable("the kernel says that its clusters have another shape");
   if (shape.block.count() == 0 || shape.block.count() > 1024)
     return unusable("a CTA has 1 to 1024 threads");
   if (shape.block.count() % warpSize)
@@ -166,7 +174,7 @@ llvm::Expected<Counters> Emulator::launch(llvm::StringRef name,
     return program.takeError();
   uint64_t sharedBytes =
       layout->staticEnd - address::firstShared + shape.dynamicShared;
-  if (llvm::Error error = check(shape, sharedBytes))
+  if (llvm::Error error = check(**program, shape, sharedBytes))
     return error;
   std::vector<uint64_t> frame = (*program)->frame;
   Global global;

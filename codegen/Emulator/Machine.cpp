@@ -85,6 +85,8 @@ void Machine::startCluster(uint32_t number,
     Cta &cta = ctas[rank];
     cta.rank = rank;
     cta.position = position(number, rank);
+    cta.registers.held.assign(llvm::divideCeil(perCta, groupSize),
+                              program.registersOf(perCta));
     cta.bytes.assign(sharedBytes, 0xff);
     cta.written.assign(sharedBytes, 0);
     cta.shared = std::make_unique<Region>(cta.bytes.data(), cta.written.data(),
@@ -96,6 +98,7 @@ void Machine::startCluster(uint32_t number,
   meetings.assign(threads.size() / warpSize, {});
   groupMeetings.assign(llvm::divideCeil(threads.size(), groupSize), {});
   runnable.clear();
+  clusterBarrier = ClusterBarrier();
   bulk.clear();
   completions.clear();
   for (Thread &thread : threads) {
@@ -214,7 +217,28 @@ bool Machine::isAwaited(const Mbarrier &barrier) const {
   });
 }
 
-/// The shared memory of a CTA ends with it: who copies there has to wait.
+bool Machine::isKnownIn(const Cta &cta, uint32_t party, uint32_t tick) const {
+  return llvm::any_of(threads, [&](const Thread &thread) {
+    return thread.cta == &cta && thread.known.seen[party] >= tick;
+  });
+}
+
+bool Machine::visit(Thread &thread, const Instruction &at, Cta &cta,
+                    const Party &party) {
+  uint32_t perCta = shape.block.count(), first = cta.rank * perCta;
+  bool started = false;
+  for (uint32_t number = first; number < first + perCta; ++number)
+    started |= party.known.seen[number] > 0;
+  cta.visits[party.number] = {party.tick, &at, &thread};
+  if (!started)
+    thread.fail(at, Problem::Race,
+                "nothing tells the thread that CTA " + text(cta.position) +
+                    ", whose shared memory it accesses, has started");
+  return started;
+}
+
+/// The shared memory of a CTA ends with it: who copies there has to wait, and
+/// who accesses it from another one has to tell.
 void Machine::checkThatAllWereAwaited() {
   for (auto [number, each] : llvm::enumerate(bulk)) {
     uint32_t party = firstBulk() + number, tick = each.tick;
@@ -225,6 +249,13 @@ void Machine::checkThatAllWereAwaited() {
       each.thread->fail(*each.at, Problem::Race,
                         "nobody waits for the copy before the CTA ends");
   }
+  for (const Cta &cta : ctas)
+    for (const auto &[party, visit] : cta.visits)
+      if (!isKnownIn(cta, party, visit.tick))
+        visit.thread->fail(*visit.at, Problem::Race,
+                           "nothing tells CTA " + text(cta.position) +
+                               ", whose shared memory is accessed, to stay "
+                               "until then");
 }
 
 void Machine::reportDeadlock() {
@@ -379,6 +410,9 @@ std::optional<Place> Machine::resolve(Thread &thread, const Instruction &at,
 
 bool Machine::note(Thread &thread, const Instruction &at, const Place &place,
                    uint32_t bytes, Kind kind, const Party &party) {
+  if (place.cta && place.cta != thread.cta &&
+      !visit(thread, at, *place.cta, party))
+    return false;
   Access access{kind,
                 {inLaunch(party.number), party.tick, at.index},
                 party.known.seen,

@@ -12,6 +12,7 @@
 #include "codegen/Emulator/Registers.h"
 #include "codegen/Emulator/Traffic.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/Twine.h"
 
 #include <array>
@@ -64,6 +65,7 @@ struct Thread {
   uint32_t copies = 0;         // by `cp.async`, so far
   std::deque<uint32_t> groups; // the last copy of each, the oldest first
   BulkCopies bulk;
+  uint64_t clusterArrivals = 0, clusterWaits = 0; // at the cluster's barrier
 
   uint32_t lane() const { return index % warpSize; }
   /// In its cluster, as CTAs have whole warps.
@@ -108,7 +110,7 @@ struct Mbarrier {
   uint32_t expected = 0, pending = 0; // arrivals
   int64_t bytes = 0;                  // that copies have still to bring
   uint64_t phase = 0;
-  uint32_t maker = 0; // thread
+  uint32_t maker = 0, madeAt = 0; // thread, tick
   /// Copies see that it is there (`fence.mbarrier_init`).
   bool isAnnounced = false;
   Knowledge arrived, completed; // what is known by this phase, by those before
@@ -116,6 +118,25 @@ struct Mbarrier {
 };
 
 constexpr uint32_t namedBarriers = 16;
+
+/// The barrier of a cluster.
+struct ClusterBarrier {
+  uint32_t count = 0; // arrivals of this phase
+  uint64_t phase = 0;
+  Knowledge arrived, completed;
+  std::vector<Thread *> waiting;
+};
+
+/// Registers that warpgroups exchange, counted by thread.
+struct RegisterPool {
+  uint32_t free = 0;
+  std::vector<uint32_t> held; // by warpgroup
+  struct Request {
+    uint32_t group, count;
+    llvm::MutableArrayRef<Thread> threads;
+  };
+  std::deque<Request> waiting;
+};
 
 /// What the threads of a CTA share.
 struct Cta {
@@ -125,6 +146,14 @@ struct Cta {
   std::unique_ptr<Region> shared;
   std::array<NamedBarrier, namedBarriers> barriers;
   std::map<uint64_t, Mbarrier> mbarriers; // by address
+  RegisterPool registers;
+  /// The last accesses of each party from other CTAs.
+  struct Visit {
+    uint32_t tick;
+    const Instruction *at;
+    Thread *thread;
+  };
+  llvm::DenseMap<uint32_t, Visit> visits;
 };
 
 /// Parties of a cluster that use the asynchronous proxy, at most.
@@ -217,6 +246,7 @@ public:
   const Options &options;
   std::vector<Cta> ctas; // of the cluster
   std::vector<Thread> threads;
+  ClusterBarrier clusterBarrier;
   Traffic traffic;
 
 private:
@@ -238,6 +268,10 @@ private:
   uint32_t firstBulk() const {
     return firstAsync() + (threads.size() + groupSize - 1) / groupSize;
   }
+  /// An access to the shared memory of another CTA.
+  bool visit(Thread &thread, const Instruction &at, Cta &cta,
+             const Party &party);
+  bool isKnownIn(const Cta &cta, uint32_t party, uint32_t tick) const;
   void complete(size_t number);
   void checkThatAllWereAwaited();
   void reportDeadlock();

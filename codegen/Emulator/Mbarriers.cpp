@@ -44,8 +44,8 @@ static Step touch(Thread &thread, const Instruction &at, unsigned space,
                                objectBytes, party);
 }
 
-static Mbarrier *find(Thread &thread, const Instruction &at, unsigned space,
-                      uint64_t pointer) {
+static Mbarrier *lookUp(Thread &thread, const Instruction &at, unsigned space,
+                        uint64_t pointer) {
   Cta *cta = thread.machine->ownerOf(thread, space, pointer);
   auto &known = cta ? cta->mbarriers : thread.cta->mbarriers;
   auto found = known.find(address::withinCta(pointer));
@@ -53,22 +53,34 @@ static Mbarrier *find(Thread &thread, const Instruction &at, unsigned space,
     thread.fail(at, Problem::Barrier, "no mbarrier is there");
     return nullptr;
   }
-  Step step = touch(thread, at, space, pointer, false, thread.party());
-  return step == Step::Next ? &found->second : nullptr;
+  return &found->second;
 }
 
 /// The barrier that the operation names.
 static Mbarrier *find(Thread &thread, const Instruction &at) {
-  return find(thread, at, at.immediate, thread[at.a]);
+  unsigned space = at.immediate;
+  uint64_t pointer = thread[at.a];
+  Mbarrier *barrier = lookUp(thread, at, space, pointer);
+  if (!barrier)
+    return nullptr;
+  Step step = touch(thread, at, space, pointer, false, thread.party());
+  return step == Step::Next ? barrier : nullptr;
 }
 
 Mbarrier *findForCopy(Thread &thread, const Instruction &at, unsigned space,
                       uint64_t pointer, const Party &party) {
-  Mbarrier *barrier = find(thread, at, space, pointer);
-  if (!barrier || barrier->isAnnounced)
+  Mbarrier *barrier = lookUp(thread, at, space, pointer);
+  if (!barrier)
+    return nullptr;
+  if (!barrier->isAnnounced) {
+    Step step = touch(thread, at, space, pointer, false, party);
+    return step == Step::Next ? barrier : nullptr;
+  }
+  if (party.known.seen[barrier->maker] >= barrier->madeAt)
     return barrier;
-  Step step = touch(thread, at, space, pointer, false, party);
-  return step == Step::Next ? barrier : nullptr;
+  thread.fail(at, Problem::Race,
+              "race: nothing tells the thread that the mbarrier is there");
+  return nullptr;
 }
 
 static bool isSkipped(Thread &thread, const Instruction &at) {
@@ -89,6 +101,7 @@ static Step init(Thread &thread, const Instruction &at) {
   Mbarrier barrier;
   barrier.expected = barrier.pending = count;
   barrier.maker = thread.number;
+  barrier.madeAt = thread.tick();
   Step step = touch(thread, at, at.immediate, pointer, true, thread.party());
   known[address::withinCta(pointer)] = barrier;
   return step;

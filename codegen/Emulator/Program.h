@@ -8,6 +8,7 @@
 
 #include "mlir/IR/Operation.h"
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,6 +81,17 @@ struct Program {
     bool isMap; // a tensor map
   };
   std::vector<Argument> arguments;
+  /// What the kernel says of its launch; 0: nothing.
+  uint32_t maxRegisters = 0;
+  std::array<uint32_t, 3> block{}, cluster{};
+
+  /// Registers of a thread at the start: a CTA has all of them unless the
+  /// kernel says less.
+  uint32_t registersOf(uint32_t threads) const {
+    constexpr uint32_t all = 65536, step = 8, most = 248;
+    return maxRegisters ? maxRegisters
+                        : std::min(all / threads / step * step, most);
+  }
 };
 
 /// Pointers to shared memory are offsets from the start of its window; generic

@@ -33,8 +33,21 @@ static uint32_t maskLe(Thread &t) { return maskLt(t) | maskEq(t); }
 static uint32_t maskGt(Thread &t) { return ~maskLe(t); }
 static uint32_t maskGe(Thread &t) { return ~maskLt(t); }
 // A launch without clusters has clusters of one CTA.
-static uint32_t zero(Thread &) { return 0; }
-static uint32_t one(Thread &) { return 1; }
+static Dim3 cluster(Thread &t) { return t.machine->shape.cluster; }
+static uint32_t clusterX(Thread &t) { return ctaX(t) / cluster(t).x; }
+static uint32_t clusterY(Thread &t) { return ctaY(t) / cluster(t).y; }
+static uint32_t clusterZ(Thread &t) { return ctaZ(t) / cluster(t).z; }
+static uint32_t nclusterX(Thread &t) { return nctaX(t) / cluster(t).x; }
+static uint32_t nclusterY(Thread &t) { return nctaY(t) / cluster(t).y; }
+static uint32_t nclusterZ(Thread &t) { return nctaZ(t) / cluster(t).z; }
+static uint32_t inClusterX(Thread &t) { return ctaX(t) % cluster(t).x; }
+static uint32_t inClusterY(Thread &t) { return ctaY(t) % cluster(t).y; }
+static uint32_t inClusterZ(Thread &t) { return ctaZ(t) % cluster(t).z; }
+static uint32_t clusterSizeX(Thread &t) { return cluster(t).x; }
+static uint32_t clusterSizeY(Thread &t) { return cluster(t).y; }
+static uint32_t clusterSizeZ(Thread &t) { return cluster(t).z; }
+static uint32_t ctaRank(Thread &t) { return t.cta->rank; }
+static uint32_t ctaCount(Thread &t) { return t.machine->ctas.size(); }
 static uint32_t sharedSize(Thread &t) { return t.machine->sharedSize(); }
 static uint32_t dynamicSize(Thread &t) {
   return t.machine->shape.dynamicShared;
@@ -74,20 +87,20 @@ void addSpecialRegisters(Table &table) {
   table["nvvm.read.ptx.sreg.lanemask.le"] = decode<maskLe>;
   table["nvvm.read.ptx.sreg.lanemask.gt"] = decode<maskGt>;
   table["nvvm.read.ptx.sreg.lanemask.ge"] = decode<maskGe>;
-  table["nvvm.read.ptx.sreg.clusterid.x"] = decode<ctaX>;
-  table["nvvm.read.ptx.sreg.nclusterid.x"] = decode<nctaX>;
-  table["nvvm.read.ptx.sreg.cluster.ctaid.x"] = decode<zero>;
-  table["nvvm.read.ptx.sreg.cluster.nctaid.x"] = decode<one>;
-  table["nvvm.read.ptx.sreg.clusterid.y"] = decode<ctaY>;
-  table["nvvm.read.ptx.sreg.nclusterid.y"] = decode<nctaY>;
-  table["nvvm.read.ptx.sreg.cluster.ctaid.y"] = decode<zero>;
-  table["nvvm.read.ptx.sreg.cluster.nctaid.y"] = decode<one>;
-  table["nvvm.read.ptx.sreg.clusterid.z"] = decode<ctaZ>;
-  table["nvvm.read.ptx.sreg.nclusterid.z"] = decode<nctaZ>;
-  table["nvvm.read.ptx.sreg.cluster.ctaid.z"] = decode<zero>;
-  table["nvvm.read.ptx.sreg.cluster.nctaid.z"] = decode<one>;
-  table["nvvm.read.ptx.sreg.cluster.ctarank"] = decode<zero>;
-  table["nvvm.read.ptx.sreg.cluster.nctarank"] = decode<one>;
+  table["nvvm.read.ptx.sreg.clusterid.x"] = decode<clusterX>;
+  table["nvvm.read.ptx.sreg.nclusterid.x"] = decode<nclusterX>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.x"] = decode<inClusterX>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.x"] = decode<clusterSizeX>;
+  table["nvvm.read.ptx.sreg.clusterid.y"] = decode<clusterY>;
+  table["nvvm.read.ptx.sreg.nclusterid.y"] = decode<nclusterY>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.y"] = decode<inClusterY>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.y"] = decode<clusterSizeY>;
+  table["nvvm.read.ptx.sreg.clusterid.z"] = decode<clusterZ>;
+  table["nvvm.read.ptx.sreg.nclusterid.z"] = decode<nclusterZ>;
+  table["nvvm.read.ptx.sreg.cluster.ctaid.z"] = decode<inClusterZ>;
+  table["nvvm.read.ptx.sreg.cluster.nctaid.z"] = decode<clusterSizeZ>;
+  table["nvvm.read.ptx.sreg.cluster.ctarank"] = decode<ctaRank>;
+  table["nvvm.read.ptx.sreg.cluster.nctarank"] = decode<ctaCount>;
   table["nvvm.read.ptx.sreg.total.smem.size"] = decode<sharedSize>;
   table["nvvm.read.ptx.sreg.dynamic.smem.size"] = decode<dynamicSize>;
   table["nvvm.read.ptx.sreg.clock"] = decode<clock32>;

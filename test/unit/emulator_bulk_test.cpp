@@ -256,7 +256,7 @@ TEST_F(BulkTest, StoresBoxes) {
   for (unsigned swizzle : {0u, 64u, 128u}) {
     describe(swizzle);
     build(Store().text());
-    for (auto [x, y] : {std::pair{8, 10}, {192, 100}, {-8, -5}}) {
+    for (auto [x, y] : {std::pair{8, 10}, {192, 100}, {0, 148}}) {
       std::vector<uint16_t> values(16384 / 2);
       for (unsigned i = 0; i < values.size(); ++i)
         values[i] = 7 * i;
@@ -273,6 +273,11 @@ TEST_F(BulkTest, StoresBoxes) {
       EXPECT_EQ(data.as<uint16_t>(), expected) << swizzle << " " << x;
     }
     assembles();
+  }
+  // Loads may start before the tensor, stores may not.
+  for (auto [x, y] : {std::pair{-8, 5}, {8, -5}}) {
+    Buffer data(tensor), in(std::vector<uint8_t>(16384, 3)), out(16384);
+    EXPECT_EQ(launch(data, in, out, x, y).problem, Problem::Address);
   }
 }
 
@@ -327,6 +332,21 @@ TEST_F(BulkTest, FindsBarriersThatCopiesDoNotSee) {
           "wrote in nvvm.mbarrier.init"});
   load.announce = std::string("  ") + proxyFence + "\n";
   loads(load);
+  // A thread copies that was not told that the barrier is there.
+  load = Load();
+  load.barrier = "";
+  std::string text = load.text();
+  text.replace(text.find("llvm.cond_br %first, ^copy"), 19,
+               "%second = llvm.icmp \"eq\" %tid, %c1 : i32\n"
+               "  llvm.cond_br %second");
+  build(text);
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Buffer data(tensor), in(16384), out(16384);
+    Outcome outcome = launch(data, in, out, 8, 10, seed);
+    EXPECT_TRUE(outcome.problem == Problem::Race ||
+                outcome.problem == Problem::Barrier)
+        << outcome.text;
+  }
 }
 
 TEST_F(BulkTest, FindsWritesThatACopyMayOvertake) {
@@ -433,6 +453,7 @@ TEST_F(BulkTest, ChecksTensorMaps) {
 struct Pipeline {
   std::string emptyParity = "%other", fullParity = "%parity";
   std::string release = "  nvvm.mbarrier.arrive %empty : !llvm.ptr<3>\n";
+  std::string source = "%row"; // what is read
   std::string waitForEmpty = "  nvvm.mbarrier.try_wait.parity %empty, ";
   unsigned stages = 2;
 
@@ -518,7 +539,9 @@ struct Pipeline {
 )" + named("c") +
             "  nvvm.mbarrier.try_wait.parity %fullc, " + with(fullParity, "c") +
             R"(, %ticks : !llvm.ptr<3>, i32, i32
-  %mine = llvm.getelementptr %rowc[%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
+  %mine = llvm.getelementptr )" +
+            with(source, "c") +
+            R"([%tid] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i32
   %v = llvm.load %mine : !llvm.ptr<3> -> i32
   %more = llvm.add %sum, %v : i32
 )" + with(release, "c") +
@@ -574,6 +597,10 @@ TEST_F(BulkTest, FindsBugsInThePipeline) {
     Pipeline release; // nobody gives stages back
     release.release = "";
     EXPECT_EQ(problemOf(release, seed), Problem::Deadlock);
+    Pipeline stage; // the first stage is read instead of the right one
+    stage.source = "%s";
+    EXPECT_TRUE(problemOf(stage, seed) == Problem::Race ||
+                problemOf(stage, seed) == Problem::Unwritten);
     Pipeline wrong; // nobody waits until a stage is given back
     wrong.waitForEmpty = "  nvvm.mbarrier.try_wait.parity %full, ";
     EXPECT_TRUE(problemOf(wrong, seed).has_value());

@@ -530,9 +530,15 @@ TEST_F(WgmmaTest, ChecksDescriptors) {
   placePlain(16, 128, 128);
   b += (imageBytes - startOfB) >> 4;
   breaks(text, Problem::Address, {"outside of shared memory"});
-  // A wrong distance gives a wrong product.
+  // A wrong distance gives a wrong product, and so does a wrong pattern.
   placePlain(16, 128, 128);
   a += uint64_t(1024 >> 4) << 32;
+  EXPECT_NE(product(text), expected(16));
+  placePlain(16, 0, 0);
+  b += uint64_t(64 >> 4) << 16;
+  EXPECT_NE(product(text), expected(16));
+  placePlain(16, 128, 128);
+  a ^= uint64_t(3) << 62;
   EXPECT_NE(product(text), expected(16));
 }
 
