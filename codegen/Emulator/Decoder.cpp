@@ -204,6 +204,16 @@ void Decoder::constant(Value value, llvm::ArrayRef<uint64_t> contents) {
   llvm::copy(contents, program.frame.begin() + slots[value]);
 }
 
+/// A constant may be in any number of registers: to read it touches none that
+/// matters.
+static bool isConstant(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (auto extract = dyn_cast_or_null<LLVM::ExtractValueOp>(op))
+    op = extract.getContainer().getDefiningOp();
+  return isa_and_nonnull<LLVM::ConstantOp, LLVM::ZeroOp, LLVM::UndefOp,
+                         LLVM::PoisonOp>(op);
+}
+
 Instruction &Decoder::emit(Operation *op, Handler run) {
   Instruction &instruction = program.code.emplace_back();
   instruction.run = run;
@@ -214,7 +224,8 @@ Instruction &Decoder::emit(Operation *op, Handler run) {
   for (auto [number, operand] : llvm::enumerate(op->getOperands())) {
     if (number < 3)
       *named[number] = slot(operand);
-    uses.reads.push_back(range(operand));
+    if (!isConstant(operand))
+      uses.reads.push_back(range(operand));
   }
   for (Value result : op->getResults())
     uses.writes.push_back(range(result));

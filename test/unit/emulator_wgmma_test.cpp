@@ -458,6 +458,11 @@ TEST_F(WgmmaTest, FindsMissingFences) {
                      "\n  %sum = llvm.fadd %first, %first : f32\n";
   text.product = text.multiply("%q", "%z") + read + text.multiply("%r", "%q");
   breaks(text, Problem::Registers, {"no wgmma.fence comes between"});
+  // Who else reads the zeros that a product starts from does not matter.
+  text.product = "  %zero = llvm.extractvalue %z[0] : " + text.accumulators() +
+                 "\n  %none = llvm.fadd %zero, %zero : f32\n" +
+                 text.multiply("%r", "%z");
+  product(text);
   text.product = text.multiply("%q", "%z") + read + "  " + text.fence + "\n" +
                  text.multiply("%r", "%q");
   product(text);
