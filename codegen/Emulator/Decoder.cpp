@@ -348,6 +348,7 @@ const Table &operations() {
     Table table;
     addAggregates(table);
     addAsyncCopies(table);
+    addAtomics(table);
     addBarriers(table);
     addBulkCopies(table);
     addClusters(table);

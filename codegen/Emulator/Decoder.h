@@ -136,6 +136,7 @@ llvm::Error refuse(mlir::Operation *op, const llvm::Twine &reason);
 // The families, each in its own file.
 void addAggregates(Table &table);
 void addAsyncCopies(Table &table);
+void addAtomics(Table &table);
 void addBarriers(Table &table);
 void addBulkCopies(Table &table);
 void addClusters(Table &table);

@@ -438,6 +438,17 @@ bool Machine::note(Thread &thread, const Instruction &at, const Place &place,
   return false;
 }
 
+bool Machine::isWritten(Thread &thread, const Instruction &at, Place place,
+                        uint32_t bytes) {
+  auto hole = place.region->firstUnwritten(place.offset, bytes);
+  if (!hole)
+    return true;
+  place.offset = *hole;
+  thread.fail(at, Problem::Unwritten,
+              "reads " + describe(place) + ", which was never written");
+  return false;
+}
+
 Step Machine::load(Thread &thread, const Instruction &at, unsigned space,
                    uint64_t pointer, void *to, uint32_t bytes,
                    const Party &party) {
@@ -447,12 +458,8 @@ Step Machine::load(Thread &thread, const Instruction &at, unsigned space,
   // A race says more than that the other party has not come yet.
   if (!note(thread, at, *place, bytes, Kind::Read, party))
     return Step::Failed;
-  if (auto hole = place->region->firstUnwritten(place->offset, bytes)) {
-    place->offset = *hole;
-    return thread.fail(at, Problem::Unwritten,
-                       "reads " + describe(*place) +
-                           ", which was never written");
-  }
+  if (!isWritten(thread, at, *place, bytes))
+    return Step::Failed;
   (place->cta ? counters.sharedRead : counters.globalRead) += bytes;
   std::memcpy(to, place->region->data(place->offset), bytes);
   return Step::Next;
@@ -471,6 +478,26 @@ Step Machine::store(Thread &thread, const Instruction &at, unsigned space,
   (place->cta ? counters.sharedWritten : counters.globalWritten) += bytes;
   place->region->markWritten(place->offset, bytes);
   std::memcpy(place->region->data(place->offset), from, bytes);
+  return Step::Next;
+}
+
+Step Machine::change(Thread &thread, const Instruction &at, unsigned space,
+                     uint64_t pointer, uint32_t bytes, uint64_t &old,
+                     llvm::function_ref<uint64_t(uint64_t)> update) {
+  auto place = resolve(thread, at, space, pointer, bytes);
+  if (!place)
+    return Step::Failed;
+  if (place->constant)
+    return thread.fail(at, Problem::Address, "writes " + describe(*place));
+  if (!note(thread, at, *place, bytes, Kind::Atomic, thread.party()) ||
+      !isWritten(thread, at, *place, bytes))
+    return Step::Failed;
+  (place->cta ? counters.sharedRead : counters.globalRead) += bytes;
+  (place->cta ? counters.sharedWritten : counters.globalWritten) += bytes;
+  uint8_t *data = place->region->data(place->offset);
+  std::memcpy(&old, data, bytes);
+  uint64_t next = update(old);
+  std::memcpy(data, &next, bytes);
   return Step::Next;
 }
 

@@ -13,6 +13,7 @@
 #include "codegen/Emulator/Traffic.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/Twine.h"
 
 #include <array>
@@ -226,6 +227,11 @@ public:
   void completeLater(const Completion &completion);
   bool isAwaited(const Mbarrier &barrier) const;
 
+  /// Replaces `old`, which is told, by what `update` makes of it, at once.
+  Step change(Thread &thread, const Instruction &at, unsigned space,
+              uint64_t pointer, uint32_t bytes, uint64_t &old,
+              llvm::function_ref<uint64_t(uint64_t)> update);
+
   /// Instructions that this cluster has run so far.
   uint64_t time() const { return spent; }
   uint64_t sharedSize() const { return sharedBytes; }
@@ -263,6 +269,8 @@ private:
   std::optional<Place> resolve(Thread &thread, const Instruction &at,
                                unsigned space, uint64_t pointer,
                                uint32_t bytes);
+  bool isWritten(Thread &thread, const Instruction &at, Place place,
+                 uint32_t bytes);
   bool note(Thread &thread, const Instruction &at, const Place &place,
             uint32_t bytes, Kind kind, const Party &party);
   uint32_t firstBulk() const {

@@ -42,13 +42,14 @@ static bool isUnfenced(const Trace &before, const Access &access) {
          access.fenced[before.thread - access.first] < before.tick;
 }
 
-static void addReader(std::vector<Trace> &readers, const Access &access) {
-  for (Trace &reader : readers)
-    if (reader.thread == access.by.thread) {
-      reader = access.by;
+/// Keeps the last access of each party.
+static void add(std::vector<Trace> &traces, const Access &access) {
+  for (Trace &trace : traces)
+    if (trace.thread == access.by.thread) {
+      trace = access.by;
       return;
     }
-  readers.push_back(access.by);
+  traces.push_back(access.by);
 }
 
 std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
@@ -58,9 +59,13 @@ std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
     if (isUnfenced(cell.write, access))
       return Conflict{true, true, cell.write, 0};
   }
+  if (access.kind != Kind::Atomic && cell.atomics)
+    for (const Trace &atomic : *cell.atomics)
+      if (!precedes(atomic, access) || isUnfenced(atomic, access))
+        return Conflict{true, precedes(atomic, access), atomic, 0};
   if (access.kind == Kind::Read) {
     if (cell.readers)
-      addReader(*cell.readers, access);
+      add(*cell.readers, access);
     else if (!cell.read.exists() || precedes(cell.read, access))
       cell.read = access.by;
     else
@@ -76,7 +81,14 @@ std::optional<Conflict> Region::note(Cell &cell, const Access &access) {
     if (!precedes(cell.read, access))
       return Conflict{false, false, cell.read, 0};
   }
+  if (access.kind == Kind::Atomic) {
+    if (!cell.atomics)
+      cell.atomics = std::make_unique<std::vector<Trace>>();
+    add(*cell.atomics, access);
+    return std::nullopt;
+  }
   cell.readers.reset();
+  cell.atomics.reset();
   cell.read = Trace();
   cell.write = access.by;
   return std::nullopt;

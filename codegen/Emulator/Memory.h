@@ -13,7 +13,8 @@
 
 namespace trowel::emulator {
 
-enum class Kind : uint8_t { Read, Write };
+/// Atomic accesses read and write, and do not conflict with each other.
+enum class Kind : uint8_t { Read, Write, Atomic };
 
 /// Who did something to memory, and in which instruction.
 struct Trace {
@@ -78,6 +79,7 @@ private:
     Trace write;
     Trace read; // the only reader since, unless there are `readers`
     std::unique_ptr<std::vector<Trace>> readers;
+    std::unique_ptr<std::vector<Trace>> atomics; // since that write
   };
   using Page = std::vector<Cell>;
 
