@@ -159,7 +159,7 @@ static Value binaryReal(Code &code, MapKind kind, Value a, Value b) {
   case MapKind::Mul:
     return code.op<arith::MulFOp>(a, b);
   case MapKind::Div:
-    return code.op<arith::DivFOp>(a, b);
+    return math.div(a, b);
   case MapKind::Mod:
     return math.modulo(a, b);
   case MapKind::Pow:

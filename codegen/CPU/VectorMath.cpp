@@ -6,6 +6,7 @@
 // cancel.
 #include "codegen/CPU/VectorMath.h"
 
+#include "codegen/CPU/DeviceMath.h"
 #include "codegen/CPU/WideMath.h"
 
 #include <cmath>
@@ -69,7 +70,14 @@ Value VectorMath::powerOfTwo(Value exponent) {
   return fromBits(code.op<arith::ShLIOp>(biased, code.integer(23)));
 }
 
+Value VectorMath::div(Value a, Value b) {
+  return code.hasVectors() ? code.op<arith::DivFOp>(a, b)
+                           : DeviceMath(code).divide(a, b);
+}
+
 Value VectorMath::exp(Value x) {
+  if (!code.hasVectors())
+    return DeviceMath(code).exp(x);
   // Beyond these bounds the result is zero or infinite all the same.
   Value clamped = code.select(less(x, number(-104)), number(-104), x);
   clamped = code.select(less(number(89), clamped), number(89), clamped);
@@ -145,18 +153,29 @@ Value VectorMath::tanh(Value x) {
 
 Value VectorMath::sigmoid(Value x) {
   Value e = exp(sub(number(-0.0), abs(x)));
-  Value upper = div(number(1), add(number(1), e));
+  Value upper = reciprocal(add(number(1), e));
   return code.select(less(x, number(0)), mul(e, upper), upper);
 }
 
+/// 1 / x for x in [1, 2].
+Value VectorMath::reciprocal(Value x) {
+  return code.hasVectors() ? div(number(1), x) : DeviceMath(code).reciprocal(x);
+}
+
+/// log(1 + exp(-x)) for x that are not negative.
+Value VectorMath::log1pOfExp(Value x) {
+  Value e = exp(sub(number(-0.0), x));
+  return code.hasVectors() ? log1p(e) : DeviceMath(code).log1pOfFraction(e);
+}
+
 Value VectorMath::softplus(Value x) {
-  Value rest = log1p(exp(sub(number(-0.0), abs(x))));
+  Value rest = log1pOfExp(abs(x));
   return add(code.select(less(x, number(0)), number(0), x), rest);
 }
 
 Value VectorMath::logaddexp(Value a, Value b) {
   Value distance = abs(sub(a, b));
-  Value y = add(maximum(a, b), log1p(exp(sub(number(-0.0), distance))));
+  Value y = add(maximum(a, b), log1pOfExp(distance));
   return code.select(equal(a, b), add(a, number(std::log(2.0))), y);
 }
 

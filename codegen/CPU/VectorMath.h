@@ -28,6 +28,7 @@ public:
   Value sqrt(Value x);
   Value floor(Value x);
   Value roundEven(Value x);
+  Value div(Value a, Value b);
   /// NaN if an operand is NaN; the first operand on a tie.
   Value maximum(Value a, Value b);
   Value minimum(Value a, Value b);
@@ -42,10 +43,11 @@ private:
   Value add(Value a, Value b) { return code.op<mlir::arith::AddFOp>(a, b); }
   Value sub(Value a, Value b) { return code.op<mlir::arith::SubFOp>(a, b); }
   Value mul(Value a, Value b) { return code.op<mlir::arith::MulFOp>(a, b); }
-  Value div(Value a, Value b) { return code.op<mlir::arith::DivFOp>(a, b); }
   Value less(Value a, Value b);
   Value equal(Value a, Value b);
   Value isNan(Value x);
+  Value reciprocal(Value x);
+  Value log1pOfExp(Value x);
   Value either(Value a, Value b) { return code.op<mlir::arith::OrIOp>(a, b); }
   Value polynomial(Value x, llvm::ArrayRef<double> coefficients);
   Value bits(Value x);

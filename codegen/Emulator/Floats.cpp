@@ -329,6 +329,7 @@ static llvm::Error decodeIntrinsic(Decoder &decoder, Operation *op) {
       {"llvm.nvvm.lg2.approx.f", unary<F32, logarithm2>},
       {"llvm.nvvm.lg2.approx.ftz.f", unary<F32, flushed<logarithm2>>},
       {"llvm.nvvm.rcp.approx.ftz.f", unary<F32, flushed<reciprocal>>},
+      {"llvm.nvvm.div.full", binary<F32, div>},
       {"llvm.nvvm.rsqrt.approx.f", unary<F32, reciprocalRoot>},
       {"llvm.nvvm.rsqrt.approx.ftz.f", unary<F32, flushed<reciprocalRoot>>},
   };
