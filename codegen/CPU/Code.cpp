@@ -221,7 +221,36 @@ Value Code::offsets(const View &view, const Point &point) {
   return sum;
 }
 
+/// What is known of a distance comes last: then elements that lie at known
+/// distances from one another share an address.
+Value Code::addressApart(const View &view, const Point &point) {
+  Value moving = index(0);
+  int64_t fixed = view.offset;
+  for (auto [axis, stride] : llvm::zip(view.axes, view.strides)) {
+    if (stride.is(0))
+      continue;
+    Value at = point.at.lookup(axis);
+    if (!stride.dynamic) {
+      auto sum = at.getDefiningOp<arith::AddIOp>();
+      std::optional<int64_t> whole = getConstantIntValue(at);
+      std::optional<int64_t> part =
+          sum ? getConstantIntValue(sum.getRhs()) : std::nullopt;
+      fixed += (whole ? *whole : part ? *part : 0) * stride.fixed;
+      if (whole)
+        continue;
+      if (part)
+        at = sum.getLhs();
+    }
+    moving = add(moving, mul(at, stride));
+  }
+  Type element = bitsType(*this, view.format);
+  Value base = elementsBehind(*this, element, view.base, moving);
+  return elementsBehind(*this, element, base, index(fixed));
+}
+
 Value Code::address(const View &view, const Point &point) {
+  if (!hasVectors())
+    return addressApart(view, point);
   return behind(view, offsets(view, point));
 }
 

@@ -116,6 +116,7 @@ public:
 
 private:
   Value offsets(const View &view, const Point &point);
+  Value addressApart(const View &view, const Point &point);
   Value maskOrFull(const Point &point);
 };
 

@@ -85,7 +85,7 @@ void Emitter::gramDiagonal(chunk::GramOp op, const View &out) {
     View entry = out.picked(rowAxis, op.getWithinIndex()[2 * i])
                      .picked(writeAxis, op.getWithinIndex()[2 * i + 1]);
     parts.write("diagonal", [&] {
-      code.loop(code.index(0), tokens, 1, [&](Value t) {
+      forTokens([&](Value t) {
         addTo(code.at(code.at(entry, token, t), earlier, t),
               code.at(coupling, token, t));
       });

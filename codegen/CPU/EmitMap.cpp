@@ -54,6 +54,13 @@ void Emitter::forEach(Axes axes, ArrayRef<int64_t> sizes, PointBody visit) {
   open(0);
 }
 
+void Emitter::forTokens(function_ref<void(Value)> visit) {
+  if (code.team)
+    code.team->share(tokens, visit);
+  else
+    code.loop(code.index(0), tokens, 1, visit);
+}
+
 /// The same for many threads: each takes points of the whole nest.
 void Emitter::shareNest(Axes axes, ArrayRef<int64_t> sizes, PointBody outer,
                         PointBody inner) {

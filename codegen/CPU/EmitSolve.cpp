@@ -72,7 +72,7 @@ void Emitter::emitInverse(chunk::InverseOp op) {
   View out = define(op.getResult());
   int64_t count = out.size(rowAxis);
   fill(out, 0);
-  code.loop(code.index(0), tokens, 1, [&](Value t) {
+  forTokens([&](Value t) {
     View block = code.at(code.at(out, token, t), earlier, t);
     for (int64_t r = 0; r < count; ++r)
       fill(block.picked(rowAxis, r).picked(writeAxis, r), 1);
@@ -81,11 +81,77 @@ void Emitter::emitInverse(chunk::InverseOp op) {
   if (out.axes.empty())
     return; // one row
   matrix = flatMatrix(matrix);
-  kernels.solve(
-      {code.start(matrix), code.strideValue(rowStride(matrix)), code.start(out),
-       code.strideValue(rowStride(out)), code.mul(tokens, code.index(count)),
-       code.hasVectors() ? code.index(roundUp(out.size(earlier) * count))
-                         : code.mul(tokens, code.index(count))});
+  Value rows = code.mul(tokens, code.index(count));
+  if (code.team)
+    return invertByHalves(matrix, out, rows, chunkTokens * count);
+  kernels.solve({code.start(matrix), code.strideValue(rowStride(matrix)),
+                 code.start(out), code.strideValue(rowStride(out)), rows,
+                 code.index(roundUp(out.size(earlier) * count))});
+}
+
+/// Blocks on the diagonal of twice the size from those of half of it, all of a
+/// size at the same time: what is below a pair of blocks P and Q that are
+/// inverted is Q M P. `out` begins as the identity.
+void Emitter::invertByHalves(const View &matrix, const View &out, Value rows,
+                             int64_t mostRows) {
+  View half = scratch({token, earlier}, {mostRows, mostRows});
+  auto start = [&](const View &view) { return code.start(view); };
+  Value m = start(matrix), t = start(out), x = start(half);
+  Value mRow = code.strideValue(rowStride(matrix));
+  Value tRow = code.strideValue(rowStride(out));
+  Value xRow = code.strideValue(half.stride(token));
+  auto place = [&](Value base, Value row, Value rowStep, Value column) {
+    return code.behind(base, code.add(code.mul(row, rowStep), column));
+  };
+  auto sum = [&](Value low, Value high, function_ref<Value(Value)> a,
+                 function_ref<Value(Value)> b) {
+    return code.loop(
+        low, high, 1, code.real(0), [&](Value k, ValueRange carried) {
+          return Values{code.fma(code.loadScalar(a(k), code.realType),
+                                 code.loadScalar(b(k), code.realType),
+                                 carried[0])};
+        })[0];
+  };
+  for (int64_t size = 1; size < mostRows; size *= 2) {
+    int64_t pairs = llvm::divideCeil(mostRows, 2 * size);
+    // The elements below: `body` gets where rows and columns begin.
+    auto visit = [&](function_ref<Value(Value, Value, Value)> body, Value to,
+                     Value toRow) {
+      code.team->share(code.index(pairs * size * size), [&](Value number) {
+        auto take = [&](int64_t count) {
+          Value part = code.op<arith::RemUIOp>(number, code.index(count));
+          number = code.op<arith::DivUIOp>(number, code.index(count));
+          return part;
+        };
+        Value j = take(size), i = take(size);
+        Value first = code.mul(number, code.index(2 * size));
+        Value middle = code.add(first, code.index(size));
+        Value row = code.add(middle, i), column = code.add(first, j);
+        Value present =
+            code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, row, rows);
+        code.ifThen(present, [&] {
+          LLVM::StoreOp::create(code.builder, code.location,
+                                body(row, column, middle),
+                                place(to, row, toRow, column), 4u);
+        });
+      });
+    };
+    visit(
+        [&](Value row, Value column, Value middle) {
+          return sum(
+              column, middle, [&](Value k) { return place(m, row, mRow, k); },
+              [&](Value k) { return place(t, k, tRow, column); });
+        },
+        x, xRow);
+    visit(
+        [&](Value row, Value column, Value middle) {
+          return sum(
+              middle, code.add(row, code.index(1)),
+              [&](Value k) { return place(t, row, tRow, k); },
+              [&](Value k) { return place(x, k, xRow, column); });
+        },
+        t, tRow);
+  }
 }
 
 void Emitter::solveByColumns(const View &matrix, const View &out,

@@ -221,6 +221,8 @@ void Emitter::emitUpdates() {
   size_t mark = scratchPlaces.size();
   std::vector<std::pair<View, View>> copies;
   for (auto update : program.getBody().front().getOps<rec::UpdateOp>()) {
+    if (isElsewhere(update))
+      continue;
     View to = stateBuffers[update.getNameAttr()];
     View from = viewOf(update.getValue());
     if (homes.count(update.getValue()) && from.base == to.base &&

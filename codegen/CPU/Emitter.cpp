@@ -50,18 +50,25 @@ bool Emitter::emit() {
     return false;
   declareArguments();
   makeEntry();
+  emitBody();
+  func::ReturnOp::create(code.builder, code.location);
+  return error.empty();
+}
+
+void Emitter::emitBody() {
   layOutSaved();
   emitBeforeChunks();
   emitCarryIn();
+  beforeChunks();
   emitChunks();
+  afterChunks();
   emitCarryOut();
   Block &block = program.getBody().front();
   for (auto state : block.getOps<rec::StateOp>())
-    emitStateEnd(state);
+    if (!isElsewhere(state))
+      emitStateEnd(state);
   for (auto total : block.getOps<rec::TotalOp>())
     emitTotalEnd(total);
-  func::ReturnOp::create(code.builder, code.location);
-  return error.empty();
 }
 
 //===--- Arguments --------------------------------------------------------===//
@@ -211,13 +218,13 @@ void Emitter::emitBeforeChunks() {
     if (liveness.isInvariant(&op) && !liveness.isInlined(&op))
       emitPart(&op);
   for (auto state : block.getOps<rec::StateOp>())
-    if (!state.getSaved())
+    if (!state.getSaved() && !isElsewhere(state))
       emitStateBegin(state);
   for (auto total : block.getOps<rec::TotalOp>())
     emitTotalBegin(total);
   for (auto update : block.getOps<rec::UpdateOp>())
     if (rec::StateOp state = homeOf(update, liveness))
-      if (!homes.count(update.getValue()))
+      if (!isElsewhere(update) && !homes.count(update.getValue()))
         homes[update.getValue()] = stateBuffers[state.getNameAttr()];
   for (auto delay : block.getOps<rec::DelayOp>()) {
     if (isBackward && delay.getSaved())
@@ -238,12 +245,17 @@ void Emitter::emitChunks() {
     last = code.sub(before, code.op<arith::RemSIOp>(before, size));
   }
   code.loop(code.index(0), length, chunkTokens, [&](Value first) {
-    chunkBegin = isBackward ? code.sub(last, first) : first;
-    tokens = code.min(code.sub(length, chunkBegin), size);
+    beginChunk(isBackward ? code.sub(last, first) : first);
     emitSave();
     emitBlock(program.getBody().front());
+    emitElsewhere();
     emitUpdates();
   });
+}
+
+void Emitter::beginChunk(Value first) {
+  chunkBegin = first;
+  tokens = code.min(code.sub(length, first), code.index(chunkTokens));
 }
 
 void Emitter::emitBlock(Block &block) {
@@ -251,7 +263,7 @@ void Emitter::emitBlock(Block &block) {
     bool before =
         liveness.isInvariant(&op) && isa<chunk::ProgramOp>(block.getParentOp());
     if (!error.empty() || before || liveness.isInlined(&op) ||
-        isViewOperation(&op))
+        isViewOperation(&op) || isElsewhere(&op))
       continue;
     emitPart(&op);
     // One at a time, so that the loads find room beside the arithmetic.

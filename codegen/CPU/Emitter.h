@@ -102,7 +102,16 @@ protected:
   virtual void makeEntry();
   Value notNull(Value pointer);
 
-private:
+  /// All but the entry and the return.
+  virtual void emitBody();
+  virtual void beforeChunks() {}
+  virtual void afterChunks() {}
+  /// A chunk's first token is known.
+  virtual void beginChunk(Value first);
+  /// Hands on to where the rest is done (Liveness.h), behind all else of a
+  /// chunk but the states' updates.
+  virtual void emitElsewhere() {}
+
   //===--- The program (Emitter.cpp)
   //----------------------------------------===//
   void declareArguments();
@@ -112,7 +121,7 @@ private:
   void emitChunks();
   void emitBlock(mlir::Block &block);
   void emitPart(mlir::Operation *op);
-  void emitOperation(mlir::Operation *op);
+  virtual void emitOperation(mlir::Operation *op);
   void refuse(mlir::Operation *op, const llvm::Twine &why);
 
   //===--- Buffers and views (EmitViews.cpp)
@@ -129,7 +138,7 @@ private:
   View scratch(mlir::Type type);
   void releaseScratch(size_t mark);
   /// Where a value lies. Renamed, picked, stopped values are their operand's.
-  View viewOf(Value value);
+  virtual View viewOf(Value value);
   View constantView(rec::ConstantOp op);
   View splatView(double number, mlir::Type element);
   /// The result's place: a state's own if it may be written there.
@@ -152,6 +161,9 @@ private:
   void forEach(Axes axes, llvm::ArrayRef<int64_t> sizes, PointBody visit);
   void shareNest(Axes axes, llvm::ArrayRef<int64_t> sizes, PointBody outer,
                  PointBody inner);
+  /// Visits the chunk's tokens, which have nothing to do with one another: a
+  /// team shares them out.
+  void forTokens(llvm::function_ref<void(Value)> visit);
   using Compute = llvm::function_ref<Values(mlir::ArrayRef<Value>, Point &)>;
   /// For every element of the first of `outs`: stores what `compute` makes of
   /// the elements of `ins`, spread over the axes that they lack.
@@ -273,6 +285,8 @@ private:
   void applyByColumns(const ApplyPart &part);
   void emitSolve(chunk::SolveOp op);
   void emitInverse(chunk::InverseOp op);
+  void invertByHalves(const View &matrix, const View &out, Value rows,
+                      int64_t mostRows);
   Stride rowStride(const View &view) const;
   View flatMatrix(const View &matrix);
   void solveByTriangle(View matrix, const View &out);
@@ -333,7 +347,6 @@ private:
                   const View &out, const View &space);
   void emitTransitionByTokens(rec::TransitionGradientOp op);
 
-protected:
   chunk::ProgramOp program;
   std::string name;
   Code &code;
@@ -344,7 +357,6 @@ protected:
   // is its first one in the sequence.
   Value carriedIn, carriedOut, length, memory, position;
 
-private:
   Kernels &kernels;
   Parts &parts;
   Liveness liveness;

@@ -114,6 +114,7 @@ void Liveness::absorb(Block &block) {
       continue;
     Operation *user = onlyUser(&op);
     if (isa<rec::ContractOp>(op) && user->getBlock() == &block && isSum(user) &&
+        isElsewhere(&op) == isElsewhere(user) &&
         isInvariant(&op) == isInvariant(user) &&
         wideAxes(op.getResult(0).getType()) ==
             wideAxes(user->getResult(0).getType())) {
@@ -122,7 +123,7 @@ void Liveness::absorb(Block &block) {
       sums.insert(user);
     }
     if (sums.contains(&op) && isInlined(&op)) {
-      if (isSum(user))
+      if (isSum(user) && isElsewhere(&op) == isElsewhere(user))
         sums.insert(user);
       else
         inlined.erase(&op);

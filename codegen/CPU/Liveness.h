@@ -48,6 +48,11 @@ private:
   int64_t next = 1;
 };
 
+/// An operation with this attribute is not for the emitter: its target does it
+/// in its own way, behind all other operations of a chunk.
+constexpr llvm::StringLiteral elsewhere = "elsewhere";
+inline bool isElsewhere(mlir::Operation *op) { return op->hasAttr(elsewhere); }
+
 /// The operation only says where another value's elements are.
 bool isViewOperation(mlir::Operation *op);
 

@@ -13,6 +13,13 @@ namespace trowel::cuda {
 
 using cpu::Argument;
 
+KernelEmitter::KernelEmitter(chunk::ProgramOp program, cpu::Output &output,
+                             Block &block, std::string name)
+    : TileEmitter(program, output, block, std::move(name)),
+      columns(columnAxisOf(program)) {
+  usesTiles &= static_cast<bool>(columns);
+}
+
 Value KernelEmitter::offsetBy(Value address, Value bytes) {
   return code.op<LLVM::GEPOp>(code.pointerType, code.builder.getI8Type(),
                               address, ArrayRef<LLVM::GEPArg>{bytes});
@@ -72,7 +79,8 @@ void KernelEmitter::makeEntry() {
                                     code.builder.getFunctionType(types, {}));
   mlir::Block *body = entry.addEntryBlock();
   code.builder.setInsertionPointToStart(body);
-  block.begin(code);
+  block.begin(code, !columns);
+  findThread();
   size_t next = 0;
   auto parameter = [&] { return body->getArgument(next++); };
   Value heads = parameter(), tokens = parameter(), boundaries = parameter();
@@ -110,6 +118,9 @@ void KernelEmitter::makeEntry() {
   globalWorkspace = parameter();
   // Takes its value when its size is known.
   memory = code.op<LLVM::UndefOp>(p);
+  channelMemory = code.op<LLVM::UndefOp>(p);
+  stages = code.op<LLVM::UndefOp>(i);
+  stageSize = code.op<LLVM::UndefOp>(i);
   for (const Argument &argument : arguments) {
     Value address = parameter(), rowStride = parameter();
     Value headStride = parameter(), headsPerUnit = parameter();
@@ -136,6 +147,24 @@ void KernelEmitter::makeEntry() {
   }
 }
 
+int64_t KernelEmitter::threads() const {
+  return columns ? Block::threads + columnWarps * 32 : Block::threads;
+}
+
+/// Two stages, so that both roles work at the same time, if there is room.
+int64_t KernelEmitter::stageCount() const {
+  if (!columns)
+    return 0;
+  int64_t own = workspace.extent() * 4;
+  bool onlyOneFits = own + stageBytes() <= mostSharedBytes &&
+                     own + 2 * stageBytes() > mostSharedBytes;
+  return onlyOneFits ? 1 : 2;
+}
+
+int64_t KernelEmitter::workspaceBytes() const {
+  return workspace.extent() * 4 + stageCount() * stageBytes();
+}
+
 bool KernelEmitter::isShared() const {
   return workspaceBytes() <= mostSharedBytes;
 }
@@ -156,16 +185,24 @@ Value KernelEmitter::shared() {
 }
 
 void KernelEmitter::placeWorkspace() {
-  Operation *placeholder = memory.getDefiningOp();
+  auto replace = [&](Value placeholder, Value value) {
+    placeholder.replaceAllUsesWith(value);
+    placeholder.getDefiningOp()->erase();
+  };
   OpBuilder::InsertionGuard guard(code.builder);
-  code.builder.setInsertionPoint(placeholder);
+  code.builder.setInsertionPointAfter(stageSize.getDefiningOp());
   Value place =
       isShared()
           ? shared()
           : offsetBy(globalWorkspace,
                      code.mul(blockNumber, code.index(workspaceBytes())));
-  placeholder->getResult(0).replaceAllUsesWith(place);
-  placeholder->erase();
+  Value behind = offsetBy(place, code.index(workspace.extent() * 4));
+  Value count = code.index(std::max<int64_t>(stageCount(), 1));
+  Value size = code.index(stageBytes());
+  replace(memory, place);
+  replace(channelMemory, behind);
+  replace(stages, count);
+  replace(stageSize, size);
 }
 
 } // namespace trowel::cuda

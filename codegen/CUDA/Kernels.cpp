@@ -28,8 +28,10 @@ static void markKernel(ModuleOp module, const KernelInfo &info) {
                     builder.getI32IntegerAttr(1));
 }
 
-llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
+llvm::Expected<Kernels> emitKernels(ModuleOp given, cpu::Timings *timings) {
   codegen::Stopwatch watch(timings);
+  OwningOpRef<ModuleOp> own = given.clone();
+  ModuleOp source = *own;
   cpu::loadTargetDialects(*source.getContext());
   source.getContext()->loadDialect<NVVM::NVVMDialect>();
   Kernels result;
@@ -38,6 +40,7 @@ llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
   Block &block = *team;
   cpu::Output output(*result.module, std::move(team));
   for (chunk::ProgramOp program : source.getOps<chunk::ProgramOp>()) {
+    markColumns(program);
     KernelInfo info;
     info.name = program.getSymName().str();
     KernelEmitter emitter(program, output, block, info.name);
@@ -45,7 +48,7 @@ llvm::Expected<Kernels> emitKernels(ModuleOp source, cpu::Timings *timings) {
       return llvm::createStringError(emitter.error);
     emitter.placeWorkspace();
     info.interface = emitter.interface();
-    info.threads = Block::threads;
+    info.threads = emitter.threads();
     (emitter.isShared() ? info.sharedBytes : info.workspaceBytes) =
         emitter.workspaceBytes();
     result.kernels.push_back(std::move(info));

@@ -53,6 +53,10 @@ struct Kernels {
 /// The most dynamic shared memory that a block of sm_90 may have, in bytes.
 constexpr int64_t mostSharedBytes = 227 * 1024;
 
+/// Kernels keep states in registers if a chunk has no more rows than this, and
+/// a token one.
+constexpr int64_t mostChunkRows = 16;
+
 /// An error says which operation this target does not do.
 llvm::Expected<Kernels> emitKernels(mlir::ModuleOp module,
                                     cpu::Timings *timings = nullptr);

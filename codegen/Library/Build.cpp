@@ -50,7 +50,7 @@ static llvm::Error checkKernels(const DeviceKernels &kernels,
 }
 
 llvm::Expected<Built> build(const Program &program, ModuleOp module,
-                            ModuleOp step, ModuleOp gradient,
+                            ModuleOp step, ModuleOp gradient, ModuleOp device,
                             const Targets &targets,
                             const std::string &version) {
   Built built;
@@ -58,7 +58,7 @@ llvm::Expected<Built> build(const Program &program, ModuleOp module,
   std::vector<CompiledPhase> phases, gradientPhases;
   std::optional<DeviceKernels> kernels;
   if (!targets.chips.empty()) {
-    auto compiled = compileForDevice(module, step, targets.chips);
+    auto compiled = compileForDevice(device, step, targets.chips);
     if (!compiled)
       return compiled.takeError();
     kernels = std::move(*compiled);

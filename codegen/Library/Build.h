@@ -29,10 +29,12 @@ struct Targets {
 
 /// Code for every target from chunk programs, from those of one token a chunk
 /// and, for a backward function, from those of the gradient (null: none). For
-/// chips, the first two are in one context. `version` is the compiler's.
+/// chips, which may have other chunks, from `device` and those of one token,
+/// which are in one context. `version` is the compiler's.
 llvm::Expected<Built> build(const Program &program, mlir::ModuleOp module,
                             mlir::ModuleOp step, mlir::ModuleOp gradient,
-                            const Targets &targets, const std::string &version);
+                            mlir::ModuleOp device, const Targets &targets,
+                            const std::string &version);
 
 } // namespace trowel::library
 

@@ -25,15 +25,15 @@ namespace trowel {
 
 namespace {
 
-/// A solve has some 32 rows: more cost more than they save. A program that
+/// A solve of more rows would cost more than it saves. A program that
 /// saves its states does so every 64 tokens.
-int64_t chooseTokens(rec::ProgramOp program) {
+int64_t chooseTokens(rec::ProgramOp program, int64_t mostRows) {
   if (program->hasAttr("saves") || program->hasAttr("backward"))
     return 64;
-  int64_t tokens = 32;
+  int64_t tokens = mostRows;
   for (auto stage : program.getBody().getOps<rec::StageOp>()) {
     int64_t rows = solvedRowCount(stage);
-    while (tokens > 4 && tokens * rows > 32)
+    while (tokens > 4 && tokens * rows > mostRows)
       tokens /= 2;
   }
   return tokens;
@@ -258,7 +258,8 @@ struct ChunkPrograms : impl::ChunkProgramsBase<ChunkPrograms> {
       OpBuilder builder(program);
       auto target = chunk::ProgramOp::create(
           builder, program.getLoc(), program.getSymName(),
-          tokens > 0 ? static_cast<int64_t>(tokens) : chooseTokens(program),
+          tokens > 0 ? static_cast<int64_t>(tokens)
+                     : chooseTokens(program, rows),
           program.getAxes(), program.getSizes());
       target->setDiscardableAttrs(program->getDiscardableAttrDictionary());
       target.getBody().emplaceBlock();

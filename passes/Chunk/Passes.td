@@ -16,7 +16,8 @@ def ChunkPrograms : Pass<"rec-chunk-programs", "::mlir::ModuleOp"> {
   let dependentDialects = ["::trowel::chunk::ChunkDialect"];
   let options = [
     Option<"tokens", "tokens", "int64_t", "0",
-           "tokens in a chunk; 0: such that a solve has 32 rows">
+           "tokens in a chunk; 0: such that a solve has so many rows">,
+    Option<"rows", "rows", "int64_t", "32", "rows of a solve, at most">
   ];
 }
 

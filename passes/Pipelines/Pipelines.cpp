@@ -27,8 +27,8 @@ void addDifferentiate(OpPassManager &manager) {
   manager.nest<rec::ProgramOp>().addPass(createCSEPass());
 }
 
-void addChunk(OpPassManager &manager, int64_t tokens) {
-  manager.addPass(createChunkPrograms(ChunkProgramsOptions{tokens}));
+void addChunk(OpPassManager &manager, int64_t tokens, int64_t rows) {
+  manager.addPass(createChunkPrograms(ChunkProgramsOptions{tokens, rows}));
   OpPassManager &program = manager.nest<chunk::ProgramOp>();
   program.addPass(createSingleToken());
   program.addPass(createCSEPass());

@@ -17,8 +17,10 @@ void addNormalise(mlir::OpPassManager &manager);
 /// Adds the backward program behind each program in normal form.
 void addDifferentiate(mlir::OpPassManager &manager);
 
-/// Normal form to chunk program. `tokens` in a chunk; 0 chooses.
-void addChunk(mlir::OpPassManager &manager, int64_t tokens = 0);
+/// Normal form to chunk program. `tokens` in a chunk; 0 chooses, such that a
+/// solve has at most so many rows.
+void addChunk(mlir::OpPassManager &manager, int64_t tokens = 0,
+              int64_t rows = 32);
 
 /// Makes every pass and pipeline of ours known by name.
 void registerTrowelPasses();

@@ -39,17 +39,19 @@ inline std::unique_ptr<mlir::MLIRContext> makeContext() {
 }
 
 /// Null if a pass fails.
-inline mlir::OwningOpRef<mlir::ModuleOp>
-deriveIn(mlir::MLIRContext &context, const Program &program, int64_t tokens) {
+inline mlir::OwningOpRef<mlir::ModuleOp> deriveIn(mlir::MLIRContext &context,
+                                                  const Program &program,
+                                                  int64_t tokens,
+                                                  int64_t rows = 32) {
   mlir::OwningOpRef<mlir::ModuleOp> module = generate(context, program);
   mlir::PassManager manager(&context);
   addNormalise(manager);
-  addChunk(manager, tokens);
+  addChunk(manager, tokens, rows);
   return mlir::succeeded(manager.run(*module)) ? std::move(module) : nullptr;
 }
 
 inline Derived derive(const Program &program, int64_t tokens = -1,
-                      bool gradient = false) {
+                      bool gradient = false, int64_t rows = 32) {
   Derived derived;
   derived.context = makeContext();
   derived.module = generate(*derived.context, program);
@@ -58,7 +60,7 @@ inline Derived derive(const Program &program, int64_t tokens = -1,
   if (gradient)
     addDifferentiate(manager);
   if (tokens >= 0)
-    addChunk(manager, tokens);
+    addChunk(manager, tokens, rows);
   derived.succeeded = mlir::succeeded(manager.run(*derived.module));
   return derived;
 }

@@ -24,9 +24,10 @@ public:
                          std::vector<library::Machine> machines = {}) {
     setenv("TROWEL_CUDA_DRIVER", TROWEL_FAKE_DRIVER, 1);
     auto module = deriveIn(*context, program, tokens);
+    auto forKernels = deriveIn(*context, program, tokens, cuda::mostChunkRows);
     auto single = deriveIn(*context, program, 1);
     auto made =
-        library::build(program, *module, *single, {},
+        library::build(program, *module, *single, {}, *forKernels,
                        {std::move(machines), {library::Chip()}}, "test");
     if (!made) {
       refusal = llvm::toString(made.takeError());
@@ -47,7 +48,7 @@ public:
     file.find(lastError, program.name + "_last_error");
     file.find(describe, program.name + "_describe");
     // The kernels once more, as the emulator takes them.
-    auto again = library::emitDeviceKernels(*module, *single);
+    auto again = library::emitDeviceKernels(*forKernels, *single);
     EXPECT_TRUE(bool(again)) << llvm::toString(again.takeError());
     kernels = std::move(*again);
     device.emplace(*kernels.module);

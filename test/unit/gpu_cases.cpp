@@ -170,10 +170,11 @@ bool prepare(const Program &program, const std::string &file,
   auto context = makeContext();
   auto module = deriveIn(*context, program, 0);
   auto step = deriveIn(*context, program, 1);
+  auto device = deriveIn(*context, program, 0, cuda::mostChunkRows);
   std::vector<library::Machine> machines;
   if (options.cpu)
     machines = {library::Machine::Avx2};
-  auto built = library::build(program, *module, *step, {},
+  auto built = library::build(program, *module, *step, {}, *device,
                               {machines, {library::Chip()}}, "gpu-check");
   if (!built) {
     std::cout << file << ": " << llvm::toString(built.takeError()) << '\n';

@@ -35,7 +35,7 @@ public:
   explicit Loaded(const Program &program) {
     Derived derived = derive(program, 0), step = derive(program, 1);
     auto made = library::build(
-        program, *derived.module, *step.module, {},
+        program, *derived.module, *step.module, {}, {},
         {{library::Machine::Avx512, library::Machine::Avx2}, {}}, "test");
     EXPECT_TRUE(static_cast<bool>(made)) << llvm::toString(made.takeError());
     built = std::move(*made);

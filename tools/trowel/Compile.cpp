@@ -4,6 +4,7 @@
 #include "tools/trowel/Compile.h"
 
 #include "codegen/CUDA/Emulated.h"
+#include "codegen/CUDA/Kernels.h"
 #include "codegen/CUDA/Ptx.h"
 #include "codegen/Library/Phases.h"
 #include "dialect/Chunk/Chunk.h"
@@ -27,7 +28,7 @@ Compiler::Compiler(Timings &timings)
 }
 
 OwningOpRef<ModuleOp> Compiler::lower(const Loaded &loaded, Level level,
-                                      int64_t tokens) {
+                                      int64_t tokens, int64_t rows) {
   auto run = [&](const char *phase, const char *doing, ModuleOp module,
                  auto addPasses) {
     PassManager manager(&context);
@@ -46,7 +47,7 @@ OwningOpRef<ModuleOp> Compiler::lower(const Loaded &loaded, Level level,
   if (level == Level::NormalForm)
     return module;
   run("chunk", "deriving the chunk program", *module,
-      [&](PassManager &manager) { addChunk(manager, tokens); });
+      [&](PassManager &manager) { addChunk(manager, tokens, rows); });
   return module;
 }
 
@@ -106,7 +107,8 @@ Compiler::compileCpu(const Loaded &loaded, trowel::Diagnostic &why,
 
 std::unique_ptr<library::InProcess>
 Compiler::compileEmulated(const Loaded &loaded, trowel::Diagnostic &why) {
-  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  OwningOpRef<ModuleOp> module =
+      lower(loaded, Level::Chunk, 0, cuda::mostChunkRows);
   auto library = times.measure("compile", [&] {
     return library::InProcess::create(
         loaded.program, *module,
@@ -123,12 +125,14 @@ std::optional<library::Built> Compiler::build(const Loaded &loaded,
                                               bool gradient,
                                               trowel::Diagnostic &why) {
   OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk), backward;
-  OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
+  OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1), device;
+  if (!targets.chips.empty())
+    device = lower(loaded, Level::Chunk, 0, cuda::mostChunkRows);
   if (gradient)
     backward = differentiate(loaded, 0, why);
   auto built = times.measure("compile", [&] {
     return library::build(loaded.program, *module, *step, backward.get(),
-                          targets, TROWEL_VERSION);
+                          device.get(), targets, TROWEL_VERSION);
   });
   if (built)
     return std::move(*built);
@@ -154,13 +158,25 @@ std::optional<std::string> Compiler::emitLlvm(const Loaded &loaded,
 
 std::optional<std::string> Compiler::emitPtx(const Loaded &loaded,
                                              trowel::Diagnostic &why) {
-  OwningOpRef<ModuleOp> module = lower(loaded, Level::Chunk);
+  OwningOpRef<ModuleOp> module =
+      lower(loaded, Level::Chunk, 0, cuda::mostChunkRows);
   OwningOpRef<ModuleOp> step = lower(loaded, Level::Chunk, 1);
   auto text = times.measure("ptx", [&]() -> llvm::Expected<std::string> {
     auto kernels = library::emitDeviceKernels(*module, *step);
     if (!kernels)
       return kernels.takeError();
-    return cuda::emitPtx(*kernels->module);
+    auto ptx = cuda::emitPtx(*kernels->module);
+    if (!ptx)
+      return ptx.takeError();
+    // How they are launched.
+    std::string head;
+    for (const cuda::KernelInfo &kernel : kernels->kernels)
+      head +=
+          ("// " + kernel.name + ": " + Twine(kernel.threads) + " threads, " +
+           Twine(kernel.sharedBytes) + " bytes of dynamic shared memory, " +
+           Twine(kernel.workspaceBytes) + " of workspace\n")
+              .str();
+    return head + *ptx;
   });
   if (text)
     return *text;

@@ -31,9 +31,11 @@ class Compiler {
 public:
   explicit Compiler(Timings &timings);
 
-  /// The module of `level`. `tokens` in a chunk; 0 chooses.
+  /// The module of `level`. `tokens` in a chunk; 0 chooses, such that a solve
+  /// has at most so many rows.
   mlir::OwningOpRef<mlir::ModuleOp> lower(const Loaded &loaded, Level level,
-                                          int64_t tokens = 0);
+                                          int64_t tokens = 0,
+                                          int64_t rows = 32);
 
   /// The chunk programs of the program and of its gradient, `tokens` in a
   /// chunk. Nothing if the gradient is not supported; then `why` says so.
