@@ -33,6 +33,7 @@ public:
 
 private:
   void addStates();
+  void addProducts();
   bool mayFollow(Operation *op) const;
   bool mayContract(rec::ContractOp op) const;
   bool hasAllAxes(Operation *op) const;
@@ -68,7 +69,7 @@ bool Search::hasAllAxes(Operation *op) const {
 
 bool Search::mayContract(rec::ContractOp op) const {
   Value columns = op.getLhs(), matrix = op.getRhs();
-  if (!isFound(columns))
+  if (!hasAxis(columns))
     std::swap(columns, matrix);
   auto isReal = [](Value value) {
     return cast<RankedTensorType>(value.getType()).getElementType().isF32();
@@ -120,6 +121,25 @@ bool Search::mayFollow(Operation *op) const {
       .Default(false);
 }
 
+/// Products of what follows from no state, if only what does reads them.
+void Search::addProducts() {
+  for (Operation &op : llvm::reverse(block)) {
+    auto isProduct = [&](Operation *x) {
+      auto product = dyn_cast_or_null<rec::ContractOp>(x);
+      return product && hasAxis(product.getResult()) && mayContract(product);
+    };
+    bool part = isa<rec::PickOp, rec::StopOp>(op) &&
+                isProduct(op.getOperand(0).getDefiningOp());
+    if (found.contains(&op) || !(part || isProduct(&op)) ||
+        (part && !mayFollow(&op)))
+      continue;
+    if (!op.use_empty() && llvm::all_of(op.getUsers(), [&](Operation *user) {
+          return found.contains(user);
+        }))
+      found.insert(&op);
+  }
+}
+
 static bool hasTokens(Value value) {
   return rec::hasAxis(value, "t") || rec::hasAxis(value, "t.s");
 }
@@ -143,6 +163,7 @@ llvm::SetVector<Operation *> Search::run() {
       return {};
     found.insert(&op);
   }
+  addProducts();
   int64_t registers = 0;
   rec::AxisOrder order = rec::AxisOrder::around(program);
   for (Operation *op : found) {
@@ -176,6 +197,13 @@ Operation *multiplyByInverse(chunk::SolveOp solve) {
   Value product = values.contract(inverse, rows, {name("t.s"), name("t.w")});
   solve.getResult().replaceAllUsesWith(product);
   return product.getDefiningOp();
+}
+
+SmallVector<Operation *> inOrder(const llvm::SetVector<Operation *> &found) {
+  SmallVector<Operation *> order(found.begin(), found.end());
+  llvm::sort(order,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return order;
 }
 
 /// What outputs need comes ahead of what only the next chunk needs, so that
@@ -216,7 +244,7 @@ void markColumns(chunk::ProgramOp program) {
     return;
   program->setAttr(attribute, axis);
   SmallVector<Operation *> order;
-  for (Operation *op : found) {
+  for (Operation *op : inOrder(found)) {
     auto solve = dyn_cast<chunk::SolveOp>(op);
     if (!solve) {
       order.push_back(op);

@@ -18,7 +18,7 @@ using cpu::View;
 
 /// Of a thread of each role, out of what the block is launched with: 65,536 for
 /// its threads, in steps of eight each.
-static constexpr int32_t prepareRegisters = 136, columnRegisters = 232;
+static constexpr int32_t prepareRegisters = 144, columnRegisters = 216;
 static constexpr int64_t allThreads = Block::threads + columnWarps * 32;
 static_assert(Block::threads * prepareRegisters +
                   columnWarps * 32 * columnRegisters <=
@@ -86,10 +86,12 @@ void KernelEmitter::emitElsewhere() {
   if (!columns)
     return block.settle();
   for (Operation *op : columnOperations()) {
-    if (auto contract = dyn_cast<rec::ContractOp>(op))
+    if (auto contract = dyn_cast<rec::ContractOp>(op)) {
       stage(contract);
-    else
+      sendOperand(columnsOfProduct(contract));
+    } else {
       sendOperands(op);
+    }
   }
   wait(Signal::Full, true);
   block.settle();
@@ -272,16 +274,26 @@ bool KernelEmitter::isTensor(Value value) const {
 }
 
 void KernelEmitter::sendOperands(Operation *op) {
-  for (Value operand : op->getOperands()) {
-    Operation *source = operand.getDefiningOp();
-    if (cpu::isElsewhere(source) || splatOf(operand) || isTensor(operand) ||
-        liveness.isInvariant(source))
-      continue;
-    if (liveness.isInlined(source))
-      sendOperands(source);
-    else
-      send(operand);
-  }
+  for (Value operand : op->getOperands())
+    sendOperand(operand);
+}
+
+/// The operand's fragment is the result's, with another name for an axis.
+bool KernelEmitter::isSeenThrough(Operation *op) const {
+  auto rename = dyn_cast<rec::RenameOp>(op);
+  return isa<rec::StopOp>(op) || (rename && rename.getFromAttr() != columns &&
+                                  rename.getToAttr() != columns);
+}
+
+void KernelEmitter::sendOperand(Value value) {
+  Operation *source = value.getDefiningOp();
+  if (cpu::isElsewhere(source) || splatOf(value) || isTensor(value) ||
+      liveness.isInvariant(source))
+    return;
+  if (liveness.isInlined(source) || isSeenThrough(source))
+    sendOperands(source);
+  else
+    send(value);
 }
 
 void KernelEmitter::send(Value value) {

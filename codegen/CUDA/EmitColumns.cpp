@@ -303,6 +303,15 @@ Fragment KernelEmitter::fragmentOf(Value value, Type type) {
   }
   if (liveness.isInlined(op))
     return evaluateFragment(op, type);
+  if (isSeenThrough(op)) {
+    Value operand = op->getOperand(0);
+    auto rename = dyn_cast<rec::RenameOp>(op);
+    if (!rename)
+      return fragmentOf(operand, type);
+    Fragment fragment = fragmentOf(operand, operand.getType());
+    llvm::replace(fragment.axes, rename.getFromAttr(), rename.getToAttr());
+    return fragment;
+  }
   return loadFragment(viewOf(value), type); // there before the first chunk
 }
 

@@ -66,6 +66,8 @@ private:
   void storeStaged(const Staged &place, const cpu::Point &point, Value element);
   /// Hands over what an operation reads beside fragments and matrices.
   void sendOperands(mlir::Operation *op);
+  void sendOperand(Value value);
+  bool isSeenThrough(mlir::Operation *op) const;
   void send(Value value);
   bool isTensor(Value value) const;
 

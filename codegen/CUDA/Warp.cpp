@@ -10,7 +10,7 @@ namespace trowel::cuda {
 
 Value Warp::tf32(Value number) {
   return code.op<NVVM::ConvertFloatToTF32Op>(code.builder.getI32Type(), number,
-                                             NVVM::FPRoundingMode::RNA,
+                                             NVVM::FPRoundingMode::RN,
                                              NVVM::SaturationMode::NONE, false);
 }
 
