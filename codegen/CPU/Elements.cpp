@@ -242,4 +242,23 @@ Value applyCast(Code &code, rec::DTypeKind dtype, Value operand) {
   return VectorMath(code).round(toReal(code, operand), dtype);
 }
 
+Value applyElementwise(Code &code, Operation *op, ValueRange operands) {
+  if (auto map = dyn_cast<rec::MapOp>(op))
+    return applyMap(code, map.getKind(), operands);
+  return applyCast(code, cast<rec::CastOp>(op).getDtype(), operands[0]);
+}
+
+std::optional<double> splatOf(Value value) {
+  auto constant = value.getDefiningOp<rec::ConstantOp>();
+  auto elements =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  if (!elements || !elements.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(elements.getElementType()))
+    return elements.getSplatValue<APFloat>().convertToDouble();
+  APInt number = elements.getSplatValue<APInt>();
+  return number.getBitWidth() == 1 ? double(number.getZExtValue())
+                                   : double(number.getSExtValue());
+}
+
 } // namespace trowel::cpu

@@ -16,6 +16,13 @@ Value applyMap(Code &code, rec::MapKind kind, mlir::ValueRange operands);
 /// `rec.cast` of 16 elements.
 Value applyCast(Code &code, rec::DTypeKind dtype, Value operand);
 
+/// A `rec.map` or `rec.cast` of elements.
+Value applyElementwise(Code &code, mlir::Operation *op,
+                       mlir::ValueRange operands);
+
+/// The one number of a constant; none of anything else.
+std::optional<double> splatOf(Value value);
+
 } // namespace trowel::cpu
 
 #endif // TROWEL_CODEGEN_CPU_ELEMENTS_H

@@ -153,18 +153,10 @@ static bool isNode(const Liveness &liveness, Value value, bool root) {
          (root || liveness.isInlined(op));
 }
 
-static bool isSplat(Value value) {
-  auto constant = value.getDefiningOp<rec::ConstantOp>();
-  if (!constant)
-    return false;
-  auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
-  return elements && elements.isSplat();
-}
-
 void Emitter::collectLeaves(Value value, bool root,
                             SmallVectorImpl<Value> &leaves,
                             SmallVectorImpl<rec::ContractOp> &products) {
-  if (isSplat(value) || llvm::is_contained(leaves, value))
+  if (splatOf(value) || llvm::is_contained(leaves, value))
     return;
   Operation *source = Liveness::rootOf(value).getDefiningOp();
   if (source && liveness.isAbsorbed(source)) {
@@ -188,26 +180,16 @@ Value Emitter::evaluateTree(Value value, bool root,
   Operation *op = value.getDefiningOp();
   if (liveness.isAbsorbed(Liveness::rootOf(value).getDefiningOp()))
     return Value();
-  if (auto constant = dyn_cast<rec::ConstantOp>(op)) {
-    auto elements = cast<DenseElementsAttr>(constant.getValue());
-    Type element = cast<RankedTensorType>(value.getType()).getElementType();
-    double number =
-        isa<FloatType>(elements.getElementType())
-            ? elements.getSplatValue<APFloat>().convertToDouble()
-        : element.isInteger(1)
-            ? double(elements.getSplatValue<APInt>().getZExtValue())
-            : double(elements.getSplatValue<APInt>().getSExtValue());
-    return splat(number, element);
-  }
+  if (std::optional<double> number = splatOf(value))
+    return splat(*number,
+                 cast<RankedTensorType>(value.getType()).getElementType());
   Values operands;
   for (Value operand : op->getOperands())
     operands.push_back(evaluateTree(operand, false, leaves, point));
   // Terms that are added later.
   if (llvm::is_contained(operands, Value()))
     return operands[0] ? operands[0] : operands[1];
-  if (auto map = dyn_cast<rec::MapOp>(op))
-    return applyMap(code, map.getKind(), operands);
-  return applyCast(code, cast<rec::CastOp>(op).getDtype(), operands[0]);
+  return applyElementwise(code, op, operands);
 }
 
 /// What the tree makes of causal matrices is causal again.

@@ -71,9 +71,13 @@ bool Emitter::isReadInPlace(const View &tensor) const {
   return tensor.last() != token && tensor.loadsWhole() && !tensor.isConverted();
 }
 
+View Emitter::inputView(rec::InputOp op) {
+  return tokensView(tensorOf(Argument::Role::Input, op.getName()), op.getType(),
+                    op.getLayout(), op.getDtype());
+}
+
 void Emitter::emitInput(rec::InputOp op) {
-  View tensor = tokensView(tensorOf(Argument::Role::Input, op.getName()),
-                           op.getType(), op.getLayout(), op.getDtype());
+  View tensor = inputView(op);
   if (code.hasVectors())
     prefetches.push_back(tensor);
   if (op.getPartial()) { // null: zero, for this head at least

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Where values lie: places in the workspace, views of other values.
+#include "codegen/CPU/Elements.h"
 #include "codegen/CPU/Emitter.h"
 
 using namespace mlir;
@@ -93,14 +94,6 @@ View Emitter::define(Value result) {
   return views[result] = view;
 }
 
-static double splatNumber(DenseElementsAttr elements) {
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  APInt number = elements.getSplatValue<APInt>();
-  return number.getBitWidth() == 1 ? double(number.getZExtValue())
-                                   : double(number.getSExtValue());
-}
-
 Value Emitter::splat(double number, Type element) {
   if (isa<FloatType>(element))
     return code.real(number);
@@ -139,8 +132,8 @@ static DenseElementsAttr toFloats(Code &code, DenseElementsAttr elements) {
 View Emitter::constantView(rec::ConstantOp op) {
   auto elements = cast<DenseElementsAttr>(op.getValue());
   auto type = cast<RankedTensorType>(op.getType());
-  if (elements.isSplat()) {
-    View view = splatView(splatNumber(elements), type.getElementType());
+  if (std::optional<double> number = splatOf(op.getResult())) {
+    View view = splatView(*number, type.getElementType());
     for (auto [axis, size] : llvm::zip(rec::axesOf(type), type.getShape())) {
       view.axes.push_back(axis);
       view.sizes.push_back(size);

@@ -298,6 +298,8 @@ protected:
   void emitSequential(chunk::SequentialOp op);
   void emitYield(chunk::YieldOp op);
   void emitDelay(rec::DelayOp op);
+  /// Where the chunk's tokens of an input lie.
+  View inputView(rec::InputOp op);
   void emitInput(rec::InputOp op);
   void emitPrefetch(const View &input);
   void emitParam(rec::ParamOp op);

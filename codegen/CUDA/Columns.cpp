@@ -7,7 +7,6 @@
 #include "dialect/Rec/Axes.h"
 #include "dialect/Rec/ValueBuilder.h"
 
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -165,7 +164,6 @@ llvm::SetVector<Operation *> Search::run() {
   }
   addProducts();
   int64_t registers = 0;
-  rec::AxisOrder order = rec::AxisOrder::around(program);
   for (Operation *op : found) {
     for (Value result : op->getResults())
       if (!hasAxis(result))

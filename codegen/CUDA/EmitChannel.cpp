@@ -4,6 +4,7 @@
 // What the role that prepares hands to the one that works by columns: matrices
 // for its products, and other values that it reads. Each chunk has a stage of
 // the channel; two barriers a stage say that it is full, and that it is empty.
+#include "codegen/CPU/Elements.h"
 #include "codegen/CUDA/KernelEmitter.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -12,7 +13,6 @@ using namespace mlir;
 
 namespace trowel::cuda {
 
-using cpu::Argument;
 using cpu::Point;
 using cpu::View;
 
@@ -39,17 +39,27 @@ void KernelEmitter::wait(Signal signal, bool signalled) {
                             count, NVVM::BarrierReductionAttr(), Value());
 }
 
+void KernelEmitter::release(Value first) {
+  Value ahead = code.add(first, code.mul(stages, code.index(chunkTokens)));
+  Value more = code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, ahead, length);
+  code.ifThen(more, [&] { wait(Signal::Empty, true); });
+}
+
 View KernelEmitter::inStage(View view) const {
   view.base = stageMemory;
   return view;
+}
+
+KernelEmitter::Rounded KernelEmitter::inStage(const Rounded &place) const {
+  return {inStage(place.high), inStage(place.low)};
 }
 
 void KernelEmitter::setChunk(Value first) {
   TileEmitter::beginChunk(first);
   if (!columns)
     return;
-  Value number = code.op<arith::DivUIOp>(first, code.index(chunkTokens));
-  stageNumber = code.op<arith::RemUIOp>(number, stages);
+  chunkNumber = code.op<arith::DivUIOp>(first, code.index(chunkTokens));
+  stageNumber = code.op<arith::RemUIOp>(chunkNumber, stages);
   Value offset = code.op<arith::MulIOp>(stageNumber, stageSize);
   stageMemory = offsetBy(channelMemory, offset);
 }
@@ -60,9 +70,8 @@ void KernelEmitter::beginChunk(Value first) {
   setChunk(first);
   if (!columns)
     return;
-  Value number = code.op<arith::DivUIOp>(first, code.index(chunkTokens));
   Value used =
-      code.op<arith::CmpIOp>(arith::CmpIPredicate::uge, number, stages);
+      code.op<arith::CmpIOp>(arith::CmpIPredicate::uge, chunkNumber, stages);
   code.ifThen(used, [&] { wait(Signal::Empty, false); });
 }
 
@@ -141,11 +150,10 @@ Value KernelEmitter::matrixOf(rec::ContractOp op) {
   return rec::hasAxis(op.getLhs(), columns) ? op.getRhs() : op.getLhs();
 }
 
-KernelEmitter::Staged KernelEmitter::placeFor(rec::ContractOp op,
-                                              const View &shape) {
-  Value matrix = matrixOf(op);
-  Value other = matrix == op.getLhs() ? op.getRhs() : op.getLhs();
-  StringAttr depth = Fragment::of(other.getType(), columns).last();
+KernelEmitter::Rounded KernelEmitter::placeFor(rec::ContractOp op,
+                                               const View &shape) {
+  StringAttr depth =
+      Fragment::of(columnsOfProduct(op).getType(), columns).last();
   StringAttr free = Fragment::of(op.getType(), columns).last();
   auto place = [&] {
     View to = shape;
@@ -164,21 +172,11 @@ KernelEmitter::Staged KernelEmitter::placeFor(rec::ContractOp op,
     to.offset = channel.allocate(pitch);
     return to;
   };
-  Staged result{place(), warp.isDouble() ? place() : View()};
-  return result;
-}
-
-/// Rounds and stores an element.
-void KernelEmitter::storeStaged(const Staged &place, const Point &point,
-                                Value element) {
-  Warp::Operand rounded = warp.round(element);
-  auto store = [&](const View &view, Value bits) {
-    code.store(inStage(view), point,
-               code.op<LLVM::BitcastOp>(code.realType, bits));
-  };
-  store(place.high, rounded.high);
+  Rounded result;
+  result.high = place();
   if (warp.isDouble())
-    store(place.low, rounded.low);
+    result.low = place();
+  return result;
 }
 
 void KernelEmitter::stage(rec::ContractOp op) {
@@ -186,7 +184,7 @@ void KernelEmitter::stage(rec::ContractOp op) {
   if (staged.count(matrix))
     return;
   View from = viewOf(matrix);
-  Staged result = placeFor(op, from);
+  Rounded result = placeFor(op, from);
   int64_t total = 1;
   for (int64_t size : result.high.sizes)
     total *= size;
@@ -214,7 +212,7 @@ void KernelEmitter::stage(rec::ContractOp op) {
     Value element = code.load(from, clamped);
     if (inside)
       element = code.select(inside, element, code.real(0));
-    storeStaged(result, at, element);
+    storeRounded(inStage(result), at, element);
   });
   staged[matrix] = result;
 }
@@ -231,7 +229,7 @@ void KernelEmitter::stageTile(rec::ContractOp op, const Tile &tile) {
   shape.axes.push_back(tile.channel);
   shape.sizes.push_back(tile.size);
   shape.strides.resize(shape.axes.size());
-  Staged result = placeFor(op, shape);
+  Rounded result = placeFor(op, shape);
   for (int64_t t = 0; t < tile.tokens; ++t)
     for (int64_t c = 0; c < tile.channels; ++c) {
       TilePlace place = placeOf(tile, t, c);
@@ -243,7 +241,7 @@ void KernelEmitter::stageTile(rec::ContractOp op, const Tile &tile) {
         point.at.set(token, place.token);
       point.at.set(tile.channel, place.channel);
       int64_t width = result.high.sizes.back();
-      auto store = [&] { storeStaged(result, point, element); };
+      auto store = [&] { storeRounded(inStage(result), point, element); };
       if ((c + 1) * Tile::groupThreads <= width)
         store();
       else
@@ -287,7 +285,7 @@ bool KernelEmitter::isSeenThrough(Operation *op) const {
 
 void KernelEmitter::sendOperand(Value value) {
   Operation *source = value.getDefiningOp();
-  if (cpu::isElsewhere(source) || splatOf(value) || isTensor(value) ||
+  if (cpu::isElsewhere(source) || cpu::splatOf(value) || isTensor(value) ||
       liveness.isInvariant(source))
     return;
   if (liveness.isInlined(source) || isSeenThrough(source))

@@ -16,7 +16,6 @@ namespace trowel::cuda {
 
 using cpu::Argument;
 using cpu::Point;
-using cpu::Stride;
 using cpu::Values;
 using cpu::View;
 
@@ -182,16 +181,15 @@ Values KernelEmitter::beginColumns() {
     SmallVector<Type> types(count, code.realType);
     auto choice = scf::IfOp::create(code.builder, code.location, types,
                                     notNull(given), /*withElseRegion=*/true);
-    auto yield = [&](mlir::Block *block, const Fragment &fragment) {
+    auto yield = [&](const Fragment &fragment) {
       scf::YieldOp::create(code.builder, code.location, fragment.elements);
     };
     OpBuilder::InsertionGuard guard(code.builder);
     code.builder.setInsertionPointToStart(choice.thenBlock());
     View tensor = denseView(given, state.getType(), state.getLayout());
-    yield(choice.thenBlock(), loadFragment(tensor, state.getType()));
+    yield(loadFragment(tensor, state.getType()));
     code.builder.setInsertionPointToStart(choice.elseBlock());
-    yield(choice.elseBlock(),
-          state.getInitial() ? fragmentOf(state.getInitial(), state.getType())
+    yield(state.getInitial() ? fragmentOf(state.getInitial(), state.getType())
                              : zeroFragment(state.getType()));
     all.append(choice.result_begin(), choice.result_end());
   }
@@ -229,21 +227,15 @@ void KernelEmitter::emitColumnRole() {
   beforeChunks();
   Value thread = block.threadNumber();
   auto work = [&] {
-    Values last = code.loop(
-        code.index(0), length, chunkTokens, beginColumns(),
-        [&](Value first, ValueRange carried) {
-          renewLane();
-          setChunk(first);
-          wait(Signal::Full, false);
-          Values next = columnsOfChunk(carried);
-          // If somebody waits for it.
-          Value ahead =
-              code.add(first, code.mul(stages, code.index(chunkTokens)));
-          Value more =
-              code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, ahead, length);
-          code.ifThen(more, [&] { wait(Signal::Empty, true); });
-          return next;
-        });
+    Values last = code.loop(code.index(0), length, chunkTokens, beginColumns(),
+                            [&](Value first, ValueRange carried) {
+                              renewLane();
+                              setChunk(first);
+                              wait(Signal::Full, false);
+                              Values next = columnsOfChunk(carried);
+                              release(first);
+                              return next;
+                            });
     block.setThreadNumber(thread);
     findLane();
     endColumns(last);
@@ -252,10 +244,7 @@ void KernelEmitter::emitColumnRole() {
     code.loop(code.index(0), length, chunkTokens, [&](Value first) {
       setChunk(first);
       wait(Signal::Full, false);
-      Value ahead = code.add(first, code.mul(stages, code.index(chunkTokens)));
-      Value more =
-          code.op<arith::CmpIOp>(arith::CmpIPredicate::slt, ahead, length);
-      code.ifThen(more, [&] { wait(Signal::Empty, true); });
+      release(first);
     });
   };
   allWork ? work() : code.ifThen(some, work, rest);
@@ -285,7 +274,7 @@ Fragment KernelEmitter::fragmentOf(Value value, Type type) {
   if (known != fragments.end())
     return known->second;
   Operation *op = value.getDefiningOp();
-  if (std::optional<double> number = splatOf(value)) {
+  if (std::optional<double> number = cpu::splatOf(value)) {
     Fragment same = Fragment::of(type, columns);
     Type element = cast<RankedTensorType>(value.getType()).getElementType();
     same.elements.assign(same.elementCount(), splat(*number, element));
@@ -294,13 +283,8 @@ Fragment KernelEmitter::fragmentOf(Value value, Type type) {
   auto place = sent.find(value);
   if (place != sent.end())
     return loadFragment(inStage(place->second), type);
-  if (isTensor(value)) {
-    auto input = cast<rec::InputOp>(op);
-    const Tensor &tensor = tensorOf(Argument::Role::Input, input.getName());
-    return loadFragment(tokensView(tensor, input.getType(), input.getLayout(),
-                                   input.getDtype()),
-                        type);
-  }
+  if (isTensor(value))
+    return loadFragment(inputView(cast<rec::InputOp>(op)), type);
   if (liveness.isInlined(op))
     return evaluateFragment(op, type);
   if (isSeenThrough(op)) {
@@ -324,11 +308,7 @@ Fragment KernelEmitter::evaluateFragment(Operation *op, Type type) {
     Values elements;
     for (const Fragment &operand : operands)
       elements.push_back(operand.elements[i]);
-    if (auto map = dyn_cast<rec::MapOp>(op))
-      result.elements.push_back(cpu::applyMap(code, map.getKind(), elements));
-    else
-      result.elements.push_back(cpu::applyCast(
-          code, cast<rec::CastOp>(op).getDtype(), elements.front()));
+    result.elements.push_back(cpu::applyElementwise(code, op, elements));
   }
   return result;
 }
@@ -340,8 +320,7 @@ void KernelEmitter::emitColumns(Operation *op) {
         if (fragments.count(result))
           return;
         bool waited = llvm::any_of(x->getOperands(), [&](Value operand) {
-          rec::ContractOp product = productOf(operand);
-          return product && isAddedLater(product);
+          return static_cast<bool>(waitingProduct(operand));
         });
         if (waited)
           emitSum(cast<rec::MapOp>(x));
@@ -350,8 +329,7 @@ void KernelEmitter::emitColumns(Operation *op) {
       })
       .Case<rec::ContractOp>([&](auto x) { emitProduct(x); })
       .Case<rec::StopOp>([&](auto x) {
-        if (productOf(x.getOperand()) &&
-            isAddedLater(productOf(x.getOperand())))
+        if (waitingProduct(x.getOperand()))
           return;
         fragments[x.getResult()] = fragmentOf(x.getOperand(), x.getType());
       })
@@ -362,8 +340,7 @@ void KernelEmitter::emitColumns(Operation *op) {
         fragments[x.getResult()] = std::move(fragment);
       })
       .Case<rec::PickOp>([&](auto x) {
-        if (productOf(x.getOperand()) &&
-            isAddedLater(productOf(x.getOperand())))
+        if (waitingProduct(x.getOperand()))
           return;
         Fragment all = fragmentOf(x.getOperand(), x.getOperand().getType());
         fragments[x.getResult()] =
@@ -464,13 +441,13 @@ public:
       : emitter(emitter), code(emitter.code), from(from), to(std::move(sums)),
         matrix(emitter.staged[emitter.matrixOf(op)].high),
         depth(rec::stringsOf(op.getAxes())) {
-    const Staged &place = emitter.staged[emitter.matrixOf(op)];
+    Rounded place = emitter.inStage(emitter.staged[emitter.matrixOf(op)]);
     Value lane =
         code.add(code.mul(emitter.laneColumn, matrix.stride(from.last())),
                  code.mul(emitter.laneRow, matrix.stride(to.last())));
-    high = code.behind(emitter.inStage(place.high), lane);
+    high = code.behind(place.high, lane);
     if (emitter.warp.isDouble())
-      low = code.behind(emitter.inStage(place.low), lane);
+      low = code.behind(place.low, lane);
   }
 
   /// Adds what a tile of `from` contributes, given for each tile of columns.
@@ -592,13 +569,18 @@ bool KernelEmitter::isAddedLater(rec::ContractOp op) {
   return false;
 }
 
+/// The product that a value is, if the sum that reads it will add it up.
+rec::ContractOp KernelEmitter::waitingProduct(Value value) {
+  rec::ContractOp product = productOf(value);
+  return product && isAddedLater(product) ? product : rec::ContractOp();
+}
+
 /// A sum, with the products that have waited for it.
 void KernelEmitter::emitSum(rec::MapOp op) {
   SmallVector<rec::ContractOp> later;
   SmallVector<Value> terms;
   for (Value operand : op.getOperands()) {
-    rec::ContractOp product = productOf(operand);
-    if (product && isAddedLater(product))
+    if (rec::ContractOp product = waitingProduct(operand))
       later.push_back(product);
     else
       terms.push_back(operand);
@@ -606,11 +588,9 @@ void KernelEmitter::emitSum(rec::MapOp op) {
   Fragment sum = terms.empty() ? zeroFragment(op.getType())
                                : fragmentOf(terms.front(), op.getType());
   for (rec::ContractOp product : later) {
-    sum.axes = Fragment::of(product.getType(), columns).axes;
     multiply(product, sum);
     sum = fragments[product.getResult()];
   }
-  sum.axes = Fragment::of(op.getType(), columns).axes;
   fragments[op.getResult()] = sum;
 }
 

@@ -37,8 +37,10 @@ void TileEmitter::makeIdentity() {
 /// Of a transition of one state by a factor for each token.
 const TileEmitter::Decay *TileEmitter::decayOf(ValueRange phi,
                                                ArrayRef<int64_t> blocks) {
-  if (phi.empty())
+  if (phi.empty()) {
+    makeIdentity();
     return &identity;
+  }
   if (phi.size() != 1 || blocks != ArrayRef<int64_t>{0, 0})
     return nullptr;
   auto known = decays.find(phi.front());

@@ -15,12 +15,16 @@ using cpu::Point;
 using cpu::Values;
 using cpu::View;
 
-/// What all levels store, one behind the other.
+/// A token's rows, or its writes' keys, and where all levels store them:
+/// [levels, rows or writes of a token, half the tokens, channels].
+struct TileEmitter::Side {
+  llvm::SmallVector<Tile> tiles;
+  Rounded places;
+  int64_t count() const { return tiles.size(); }
+};
+
 struct TileEmitter::Level {
-  llvm::SmallVector<Tile> rows, keys;
-  /// [levels, rows or writes of a token, half the tokens, channels], and what
-  /// rounding left of it if products are double.
-  View rowPlaces, keyPlaces, lowRows, lowKeys;
+  Side rows, keys;
   int64_t count, width; // of levels, and channels with zeros behind them
 };
 
@@ -41,26 +45,26 @@ bool TileEmitter::gramOfTiles(chunk::GramOp op) {
       !isSimple(op.getKeyIndex(), keyCount))
     return false;
   Level level;
-  for (Value row : op.getRows()) {
-    std::optional<Tile> tile = tileOf(row);
-    if (!tile)
-      return false;
-    level.rows.push_back(renewed(*tile));
-  }
-  for (Value key : op.getKeys()) {
-    std::optional<Tile> tile = tileOf(key);
-    if (!tile)
-      return false;
-    level.keys.push_back(renewed(*tile));
-  }
-  const Decay *decay = decayOf(op.getPhi(), op.getPhiBlocks());
-  if (!decay || level.rows.empty() || level.keys.empty())
+  auto take = [&](ValueRange values, Side &side) {
+    for (Value value : values) {
+      std::optional<Tile> tile = tileOf(value);
+      if (!tile)
+        return false;
+      side.tiles.push_back(renewed(*tile));
+    }
+    return !side.tiles.empty();
+  };
+  if (!take(op.getRows(), level.rows) || !take(op.getKeys(), level.keys))
     return false;
-  StringAttr channel = level.rows.front().channel;
-  int64_t size = level.rows.front().size;
+  const Decay *decay = decayOf(op.getPhi(), op.getPhiBlocks());
+  if (!decay)
+    return false;
+  StringAttr channel = level.rows.tiles.front().channel;
+  int64_t size = level.rows.tiles.front().size;
   if (!channel || (decay->factors.channel && decay->factors.channel != channel))
     return false;
-  for (const Tile &tile : llvm::concat<Tile>(level.rows, level.keys))
+  for (const Tile &tile :
+       llvm::concat<Tile>(level.rows.tiles, level.keys.tiles))
     if (tile.channel != channel || !tile.hasTokens)
       return false;
   level.count = llvm::Log2_64(chunkTokens);
@@ -74,12 +78,11 @@ bool TileEmitter::gramOfTiles(chunk::GramOp op) {
     view.strides = {{half * pitch, Value()}, {pitch, Value()}, {1, Value()}};
     return view;
   };
-  level.rowPlaces = place(rowCount);
-  level.keyPlaces = place(keyCount);
-  if (warp.isDouble()) {
-    level.lowRows = place(rowCount);
-    level.lowKeys = place(keyCount);
-  }
+  for (Side *side : {&level.rows, &level.keys})
+    side->places.high = place(side->count());
+  if (warp.isDouble())
+    for (Side *side : {&level.rows, &level.keys})
+      side->places.low = place(side->count());
   View out = define(op.getResult());
   fill(out, 0);
   block.beforeWrite();
@@ -98,7 +101,7 @@ void TileEmitter::storeLevel(const Level &level, const Decay &decay) {
   int64_t own = decay.factors.tokens, channels = decay.factors.channels;
   auto number = [&](int64_t n) { return code.index(n); };
   auto storeAt = [&](const Tile &tile, const Tile &factor, int64_t t, Value row,
-                     Value index, const View &high, const View &low) {
+                     Value index, const Rounded &places) {
     for (int64_t c = 0; c < tile.channels; ++c) {
       TilePlace place = placeOf(tile, t, c);
       Value element = code.op<arith::MulFOp>(tile.at(t, c), factor.at(t, c));
@@ -115,31 +118,15 @@ void TileEmitter::storeLevel(const Level &level, const Decay &decay) {
       point.at.set(rowAxis, row);
       point.at.set(token, index);
       point.at.set(tile.channel, place.channel);
-      auto store = [&] {
-        Warp::Operand rounded = warp.round(element);
-        auto real = [&](Value bits) {
-          return code.op<LLVM::BitcastOp>(code.realType, bits);
-        };
-        code.store(high, point, real(rounded.high));
-        if (warp.isDouble())
-          code.store(low, point, real(rounded.low));
-      };
+      auto store = [&] { storeRounded(places, point, element); };
       within ? code.ifThen(within, store) : store();
     }
   };
-  auto storeRow = [&](const Tile &factor, int64_t depth, int64_t t,
-                      Value index) {
-    int64_t count = level.rows.size();
-    for (auto [r, tile] : llvm::enumerate(level.rows))
-      storeAt(tile, factor, t, number(depth * count + r), index,
-              level.rowPlaces, level.lowRows);
-  };
-  auto storeKey = [&](const Tile &factor, int64_t depth, int64_t t,
-                      Value index) {
-    int64_t count = level.keys.size();
-    for (auto [w, tile] : llvm::enumerate(level.keys))
-      storeAt(tile, factor, t, number(depth * count + w), index,
-              level.keyPlaces, level.lowKeys);
+  auto storeSide = [&](const Side &side, const Tile &factor, int64_t depth,
+                       int64_t t, Value index) {
+    for (auto [i, tile] : llvm::enumerate(side.tiles))
+      storeAt(tile, factor, t, number(depth * side.count() + i), index,
+              side.places);
   };
   for (int64_t depth = 0; depth < level.count; ++depth) {
     int64_t half = chunkTokens >> (depth + 1);
@@ -162,10 +149,8 @@ void TileEmitter::storeLevel(const Level &level, const Decay &decay) {
       for (int64_t t = 0; t < own; ++t) {
         int64_t place = t / (2 * half) * half + t % half;
         Value index = code.add(base, number(place));
-        if (t % (2 * half) < half)
-          storeKey(factor, depth, t, index);
-        else
-          storeRow(factor, depth, t, index);
+        bool left = t % (2 * half) < half;
+        storeSide(left ? level.keys : level.rows, factor, depth, t, index);
       }
       continue;
     }
@@ -194,8 +179,7 @@ void TileEmitter::storeLevel(const Level &level, const Decay &decay) {
       Tile factor = times(others, productWithin(decay, !right));
       for (int64_t t = 0; t < own; ++t) {
         Value index = code.add(base, number(t));
-        right ? storeRow(factor, depth, t, index)
-              : storeKey(factor, depth, t, index);
+        storeSide(right ? level.rows : level.keys, factor, depth, t, index);
       }
     };
     code.ifThen(isRight, [&] { all(true); }, [&] { all(false); });
@@ -207,7 +191,7 @@ void TileEmitter::multiplyLevels(const Level &level, const View &out) {
   int64_t half = chunkTokens / 2;
   int64_t rowTiles = llvm::divideCeil(half, tileRows);
   int64_t keyTiles = llvm::divideCeil(half, tileColumns);
-  int64_t rowCount = level.rows.size(), keyCount = level.keys.size();
+  int64_t rowCount = level.rows.count(), keyCount = level.keys.count();
   auto number = [&](int64_t n) { return code.index(n); };
   auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) {
     return code.op<arith::CmpIOp>(predicate, a, b);
@@ -250,15 +234,14 @@ void TileEmitter::multiplyLevels(const Level &level, const View &out) {
       struct Source {
         Value high, low;
       };
-      auto source = [&](const View &high, const View &low, Value tile,
-                        Value index) {
-        return Source{start(high, tile, index),
-                      warp.isDouble() ? start(low, tile, index) : Value()};
+      auto source = [&](const Rounded &places, Value tile, Value index) {
+        return Source{start(places.high, tile, index),
+                      warp.isDouble() ? start(places.low, tile, index)
+                                      : Value()};
       };
-      Source sources[] = {
-          source(level.rowPlaces, level.lowRows, rowPlace, upper),
-          source(level.rowPlaces, level.lowRows, rowPlace, lower),
-          source(level.keyPlaces, level.lowKeys, keyPlace, key)};
+      Source sources[] = {source(level.rows.places, rowPlace, upper),
+                          source(level.rows.places, rowPlace, lower),
+                          source(level.keys.places, keyPlace, key)};
       Type two = VectorType::get({2}, code.builder.getI32Type());
       auto loadTwo = [&](Value base, int64_t k) -> std::array<Value, 2> {
         Value pair =

@@ -9,7 +9,6 @@ using namespace mlir;
 
 namespace trowel::cuda {
 
-using cpu::Argument;
 using cpu::Values;
 using cpu::View;
 
@@ -43,7 +42,6 @@ void TileEmitter::findThread() {
   Value thread = block.threadNumber();
   group = code.op<arith::DivUIOp>(thread, code.index(Tile::groupThreads));
   groupLane = code.op<arith::RemUIOp>(thread, code.index(Tile::groupThreads));
-  makeIdentity();
 }
 
 //===--- Which values -----------------------------------------------------===//
@@ -69,13 +67,6 @@ std::optional<Tile> TileEmitter::shapeOf(Type type) const {
   return tile;
 }
 
-std::optional<View> TileEmitter::inputView(Value value) const {
-  auto it = inputs.find(value);
-  if (it == inputs.end() || views.count(value))
-    return std::nullopt;
-  return it->second;
-}
-
 View TileEmitter::viewOf(Value value) {
   Value root = cpu::Liveness::rootOf(value);
   if (!views.count(root)) {
@@ -96,24 +87,11 @@ View TileEmitter::viewOf(Value value) {
   return Emitter::viewOf(value);
 }
 
-std::optional<double> splatOf(Value value) {
-  auto constant = value.getDefiningOp<rec::ConstantOp>();
-  auto elements =
-      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-  if (!elements || !elements.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  APInt number = elements.getSplatValue<APInt>();
-  return number.getBitWidth() == 1 ? double(number.getZExtValue())
-                                   : double(number.getSExtValue());
-}
-
 std::optional<Tile> TileEmitter::tileOf(Value value) {
   auto known = tiles.find(value);
   if (known != tiles.end())
     return known->second;
-  if (std::optional<double> number = splatOf(value)) {
+  if (std::optional<double> number = cpu::splatOf(value)) {
     Tile same;
     Type element = cast<RankedTensorType>(value.getType()).getElementType();
     same.elements.push_back(splat(*number, element));
@@ -133,8 +111,9 @@ std::optional<Tile> TileEmitter::tileOf(Value value) {
       tiles[value] = *tile;
     return tile;
   }
-  if (std::optional<View> input = inputView(value)) {
-    Tile tile = loadTile(*input, *shape);
+  auto input = inputs.find(value);
+  if (input != inputs.end() && !views.count(value)) {
+    Tile tile = loadTile(input->second, *shape);
     tiles[value] = tile;
     return tile;
   }
@@ -153,9 +132,7 @@ void TileEmitter::emitOperation(Operation *op) {
   size_t mark = scratchPlaces.size();
   if (auto input = dyn_cast<rec::InputOp>(op)) {
     if (!input.getPartial()) {
-      const Tensor &tensor = tensorOf(Argument::Role::Input, input.getName());
-      inputs[input.getResult()] = tokensView(
-          tensor, input.getType(), input.getLayout(), input.getDtype());
+      inputs[input.getResult()] = inputView(input);
       return;
     }
   } else if (auto gram = dyn_cast<chunk::GramOp>(op)) {
@@ -265,6 +242,17 @@ void TileEmitter::storeTile(const Tile &tile,
   first ? code.ifThen(first, all) : all();
 }
 
+void TileEmitter::storeRounded(const Rounded &place, const cpu::Point &point,
+                               Value element) {
+  Warp::Operand rounded = warp.round(element);
+  auto store = [&](const View &view, Value bits) {
+    code.store(view, point, code.op<LLVM::BitcastOp>(code.realType, bits));
+  };
+  store(place.high, rounded.high);
+  if (warp.isDouble())
+    store(place.low, rounded.low);
+}
+
 std::optional<Tile> TileEmitter::evaluateTile(Operation *op) {
   std::optional<Tile> shape = shapeOf(op->getResult(0).getType());
   SmallVector<Tile> operands;
@@ -281,11 +269,7 @@ std::optional<Tile> TileEmitter::evaluateTile(Operation *op) {
       Values elements;
       for (const Tile &operand : operands)
         elements.push_back(operand.at(t, c));
-      if (auto map = dyn_cast<rec::MapOp>(op))
-        shape->elements.push_back(cpu::applyMap(code, map.getKind(), elements));
-      else
-        shape->elements.push_back(cpu::applyCast(
-            code, cast<rec::CastOp>(op).getDtype(), elements.front()));
+      shape->elements.push_back(cpu::applyElementwise(code, op, elements));
     }
   return shape;
 }

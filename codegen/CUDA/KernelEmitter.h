@@ -3,7 +3,7 @@
 //
 // A kernel: which sequence and head a block is for, and where their tensors
 // lie; its two roles, if there is work by columns (Columns.h): 256 threads
-// prepare what a chunk needs, in memory and in tiles, 256 others take it up.
+// prepare what a chunk needs, in memory and in tiles, 128 others take it up.
 // Between them is a channel of stages in shared memory. EmitChannel,
 // EmitColumns.
 #ifndef TROWEL_CODEGEN_CUDA_KERNELEMITTER_H
@@ -49,21 +49,19 @@ private:
   /// Barriers of each stage.
   enum class Signal { Full, Empty };
   void wait(Signal signal, bool signalled);
+  /// The chunk's stage may be filled again, if there is a chunk for it.
+  void release(Value first);
   int64_t stageCount() const;
   int64_t stageBytes() const { return channel.extent() * 4; }
-  /// A matrix in the channel, rounded and padded with zeros, and what that
-  /// leaves of it if products are to be double. Without a base: that is the
-  /// stage's.
-  struct Staged {
-    cpu::View high, low;
-  };
+  /// What lies in the channel has no base of its own: that is the stage's.
   cpu::View inStage(cpu::View view) const;
+  Rounded inStage(const Rounded &place) const;
   cpu::View layOutLike(mlir::Type type);
   void setChunk(Value first);
   void stage(rec::ContractOp op);
-  Staged placeFor(rec::ContractOp op, const cpu::View &shape);
+  /// A place for a matrix, padded so that tiles are whole.
+  Rounded placeFor(rec::ContractOp op, const cpu::View &shape);
   void stageTile(rec::ContractOp op, const Tile &tile);
-  void storeStaged(const Staged &place, const cpu::Point &point, Value element);
   /// Hands over what an operation reads beside fragments and matrices.
   void sendOperands(mlir::Operation *op);
   void sendOperand(Value value);
@@ -111,6 +109,7 @@ private:
   void multiply(rec::ContractOp op, Fragment sums);
   rec::ContractOp productOf(Value value);
   bool isAddedLater(rec::ContractOp op);
+  rec::ContractOp waitingProduct(Value value);
   void emitSum(rec::MapOp op);
   void storeFragment(const Fragment &fragment, const cpu::View &view);
   void emitColumns(mlir::Operation *op);
@@ -129,12 +128,12 @@ private:
   llvm::DenseMap<Value, Fragment> fragments;
 
   cpu::Workspace channel; // of one stage
-  llvm::DenseMap<Value, Staged> staged;
+  llvm::DenseMap<Value, Rounded> staged;
   llvm::DenseMap<Value, cpu::View> sent;
   // Where the channel begins, how many stages it has and how large they are:
   // known when all is written.
   Value channelMemory, stages, stageSize;
-  Value stageNumber, stageMemory; // the current chunk's
+  Value chunkNumber, stageNumber, stageMemory; // the current chunk's
 };
 
 } // namespace trowel::cuda

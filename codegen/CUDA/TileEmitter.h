@@ -22,9 +22,6 @@ namespace trowel::cuda {
 /// rows.
 int64_t pitchOf(int64_t size, bool alongDepth);
 
-/// The one number of a constant.
-std::optional<double> splatOf(Value value);
-
 class TileEmitter : public cpu::Emitter {
 public:
   TileEmitter(chunk::ProgramOp program, cpu::Output &output, Block &block,
@@ -39,8 +36,6 @@ protected:
   virtual void tileMade(Value value) {}
 
   std::optional<Tile> tileOf(Value value);
-  /// Where an input lies that nobody has copied.
-  std::optional<cpu::View> inputView(Value value) const;
 
   /// A place of an element of a tile: `inside` is null if it always is, else
   /// says that the token is present and the channel within its axis. Places
@@ -55,6 +50,14 @@ protected:
   /// them visits.
   void storeTile(const Tile &tile,
                  llvm::function_ref<void(Value element, TilePlace &)> store);
+
+  /// Where a product's operands lie in shared memory, rounded, and what that
+  /// leaves of them if products are to be double.
+  struct Rounded {
+    cpu::View high, low;
+  };
+  void storeRounded(const Rounded &place, const cpu::Point &point,
+                    Value element);
 
   Block &block;
   Warp warp;
@@ -75,8 +78,7 @@ private:
   cpu::Values sumOverGroup(cpu::Values values);
 
   //===--- EmitTileDecay.cpp
-  /// One state's factors: products with token order within the group, of each
-  /// group, and of those before and behind.
+  /// One state's factors, and the products of each group's.
   struct Decay {
     Tile factors; // one where a token is absent
     llvm::SmallVector<Tile> groups;
@@ -95,13 +97,14 @@ private:
   Decay identity;
 
   //===--- EmitTileGram.cpp
+  struct Side;
   struct Level;
   bool gramOfTiles(chunk::GramOp op);
   void storeLevel(const Level &level, const Decay &decay);
   void multiplyLevels(const Level &level, const cpu::View &out);
 
-  Value group, groupLane; // the thread's
-  llvm::DenseMap<Value, cpu::View> inputs;
+  Value group, groupLane;                  // the thread's
+  llvm::DenseMap<Value, cpu::View> inputs; // where they lie
 };
 
 } // namespace trowel::cuda

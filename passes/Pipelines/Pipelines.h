@@ -17,10 +17,13 @@ void addNormalise(mlir::OpPassManager &manager);
 /// Adds the backward program behind each program in normal form.
 void addDifferentiate(mlir::OpPassManager &manager);
 
+/// Rows of a solve, at most, unless something else is asked for.
+constexpr int64_t usualRows = 32;
+
 /// Normal form to chunk program. `tokens` in a chunk; 0 chooses, such that a
 /// solve has at most so many rows.
 void addChunk(mlir::OpPassManager &manager, int64_t tokens = 0,
-              int64_t rows = 32);
+              int64_t rows = usualRows);
 
 /// Makes every pass and pipeline of ours known by name.
 void registerTrowelPasses();

@@ -42,7 +42,7 @@ inline std::unique_ptr<mlir::MLIRContext> makeContext() {
 inline mlir::OwningOpRef<mlir::ModuleOp> deriveIn(mlir::MLIRContext &context,
                                                   const Program &program,
                                                   int64_t tokens,
-                                                  int64_t rows = 32) {
+                                                  int64_t rows = usualRows) {
   mlir::OwningOpRef<mlir::ModuleOp> module = generate(context, program);
   mlir::PassManager manager(&context);
   addNormalise(manager);
@@ -51,7 +51,7 @@ inline mlir::OwningOpRef<mlir::ModuleOp> deriveIn(mlir::MLIRContext &context,
 }
 
 inline Derived derive(const Program &program, int64_t tokens = -1,
-                      bool gradient = false, int64_t rows = 32) {
+                      bool gradient = false, int64_t rows = usualRows) {
   Derived derived;
   derived.context = makeContext();
   derived.module = generate(*derived.context, program);

@@ -9,7 +9,6 @@
 #include "codegen/Library/Phases.h"
 #include "dialect/Chunk/Chunk.h"
 #include "frontend/MLIRGen/MLIRGen.h"
-#include "passes/Pipelines/Pipelines.h"
 #include "tools/trowel/Messages.h"
 
 #include "mlir/IR/Diagnostics.h"

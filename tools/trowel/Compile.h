@@ -9,6 +9,7 @@
 
 #include "codegen/Library/Build.h"
 #include "codegen/Library/InProcess.h"
+#include "passes/Pipelines/Pipelines.h"
 #include "tools/trowel/Load.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -35,7 +36,7 @@ public:
   /// has at most so many rows.
   mlir::OwningOpRef<mlir::ModuleOp> lower(const Loaded &loaded, Level level,
                                           int64_t tokens = 0,
-                                          int64_t rows = 32);
+                                          int64_t rows = usualRows);
 
   /// The chunk programs of the program and of its gradient, `tokens` in a
   /// chunk. Nothing if the gradient is not supported; then `why` says so.
